@@ -1,0 +1,127 @@
+package sim
+
+import "time"
+
+// App describes an application and the cluster that it runs on. [DecodeApp] reads it from YAML, validates and
+// compiles it. It is not changed afterwards and may be shared by any number of engines.
+type App struct {
+	Name      string
+	Services  []Service
+	Ops       []Operation
+	Endpoints []Endpoint
+	Pools     []Pool
+
+	Edges []Edge // service-to-service calls, ordered by caller, then callee
+	Entry int    // the service that the endpoints belong to
+
+	graph compiled
+}
+
+// Service is one deployment.
+type Service struct {
+	Name             string
+	CPURequestMillis float64
+	CPULimitMillis   float64 // nominal quota of one replica
+	MemRequestMiB    float64
+	MemLimitMiB      float64
+	MinReplicas      int
+	MaxReplicas      int
+	InitialReplicas  int
+
+	StartupFixed  time.Duration // scheduling, image, container start, the readiness probe's initial delay
+	StartupJitter time.Duration // uniform on top: the readiness probe's period
+	StartupCPUMs  float64       // CPU that a pod needs before it can answer; it runs at its limit meanwhile
+	WarmupCalls   float64       // visits after which the extra CPU of a cold replica has fallen to 1/e
+	WarmupFactor  float64       // CPU per visit of a cold replica relative to a warm one; 1 = no warm-up
+	Grace         time.Duration // how long a removed pod drains
+
+	Stateful      bool
+	Workers       int     // visits that one replica runs at once; 0 = no limit
+	Balancing     string  // one of Balancings; the fluid engine spreads evenly whatever it says
+	BaseCPUMillis float64 // CPU of an idle replica
+	MemBaseMiB    float64 // memory of an idle replica
+	MemPerRPSMiB  float64 // and what each visit/s adds to a replica's
+}
+
+// Balancings lists the ways of spreading visits over replicas.
+var Balancings = []string{"round_robin", "least_outstanding", "random", "per_connection"}
+
+// Operation is one method of a service.
+type Operation struct {
+	Name     string // service.method
+	Service  int
+	CPUMs    float64 // CPU per visit of a busy replica, ms on the reference platform
+	WakeMs   float64 // CPU on top when visits come one by one and find the replica idle
+	CV       float64 // coefficient of variation of the CPU time
+	WaitMs   float64 // wait per visit that uses no CPU
+	WaitCV   float64
+	Parallel bool // calls run at once rather than one after another
+	Calls    []Call
+}
+
+// Call is one edge of the call graph.
+type Call struct {
+	Op        int     // callee
+	Mean      float64 // mean count per visit of the caller
+	TimeoutMs float64 // the caller stops waiting then; 0 = no timeout of its own
+	Optional  bool    // a failure or timeout does not fail the caller
+}
+
+// Endpoint is a route of the entry service.
+type Endpoint struct {
+	Name      string
+	Op        int
+	Weight    float64 // share of the default load mix; the weights of all endpoints add up to 1
+	SLOMs     float64 // at least 95 % of the requests should be faster
+	TimeoutMs float64 // the client gives up then
+}
+
+// Pool is a group of equal nodes.
+type Pool struct {
+	Name             string
+	Nodes            int
+	CPUMillis        float64 // allocatable per node
+	MemMiB           float64 // allocatable per node
+	SpeedFactor      float64 // work per CPU-second relative to the reference platform
+	PricePerCoreHour float64
+}
+
+// Edge is a call from one service to another, whatever the operations.
+type Edge struct{ From, To int }
+
+// ServiceIndex returns the index of the named service, -1 if there is none.
+func (a *App) ServiceIndex(name string) int {
+	for i := range a.Services {
+		if a.Services[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// NumNodes is the number of nodes of all pools.
+func (a *App) NumNodes() int {
+	n := 0
+	for i := range a.Pools {
+		n += a.Pools[i].Nodes
+	}
+	return n
+}
+
+// InitialReplicas returns the replicas that each service starts with.
+func (a *App) InitialReplicas() []int {
+	out := make([]int, len(a.Services))
+	for i := range a.Services {
+		out[i] = a.Services[i].InitialReplicas
+	}
+	return out
+}
+
+// EndpointNames lists the endpoints in order.
+func (a *App) EndpointNames() []string {
+	out := make([]string, len(a.Endpoints))
+	for i := range a.Endpoints {
+		out[i] = a.Endpoints[i].Name
+	}
+	return out
+}

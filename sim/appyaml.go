@@ -1,0 +1,399 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grlscaler/grlscaler/internal/strictyaml"
+)
+
+// appFormat is the newest format of application files that this version reads.
+const appFormat = 1
+
+type yamlApp struct {
+	Format      int            `yaml:"format"`
+	Name        string         `yaml:"name"`
+	SpeedFactor float64        `yaml:"speed_factor"`
+	Services    []yamlService  `yaml:"services"`
+	Endpoints   []yamlEndpoint `yaml:"endpoints"`
+	Pools       []yamlPool     `yaml:"pools"`
+}
+
+type yamlService struct {
+	Name          string  `yaml:"name"`
+	CPURequestM   float64 `yaml:"cpu_request_m"`
+	CPULimitM     float64 `yaml:"cpu_limit_m"`
+	MemRequestMiB float64 `yaml:"mem_request_mib"`
+	MemLimitMiB   float64 `yaml:"mem_limit_mib"`
+	Replicas      struct {
+		Min     int `yaml:"min"`
+		Max     int `yaml:"max"`
+		Initial int `yaml:"initial"`
+	} `yaml:"replicas"`
+	Startup struct {
+		FixedS  float64 `yaml:"fixed_s"`
+		JitterS float64 `yaml:"jitter_s"`
+		CPUMs   float64 `yaml:"cpu_ms"`
+	} `yaml:"startup"`
+	Warmup struct {
+		Calls  float64 `yaml:"calls"`
+		Factor float64 `yaml:"factor"`
+	} `yaml:"warmup"`
+	GraceS       *float64        `yaml:"grace_s"`
+	Stateful     bool            `yaml:"stateful"`
+	Workers      int             `yaml:"workers"`
+	Balancing    string          `yaml:"balancing"`
+	BaseCPUM     float64         `yaml:"base_cpu_m"`
+	MemBaseMiB   float64         `yaml:"mem_base_mib"`
+	MemPerRPSMiB float64         `yaml:"mem_per_rps_mib"`
+	Operations   []yamlOperation `yaml:"operations"`
+}
+
+type yamlOperation struct {
+	Name     string     `yaml:"name"`
+	CPUMs    float64    `yaml:"cpu_ms"`
+	WakeMs   float64    `yaml:"wake_ms"`
+	CV       float64    `yaml:"cv"`
+	WaitMs   float64    `yaml:"wait_ms"`
+	WaitCV   float64    `yaml:"wait_cv"`
+	Parallel bool       `yaml:"parallel"`
+	Calls    []yamlCall `yaml:"calls"`
+}
+
+type yamlCall struct {
+	Op        string   `yaml:"op"`
+	Mean      *float64 `yaml:"mean"`
+	TimeoutMs float64  `yaml:"timeout_ms"`
+	Optional  bool     `yaml:"optional"`
+}
+
+type yamlEndpoint struct {
+	Name      string  `yaml:"name"`
+	Op        string  `yaml:"op"`
+	Weight    float64 `yaml:"weight"`
+	SLOMs     float64 `yaml:"slo_ms"`
+	TimeoutMs float64 `yaml:"timeout_ms"`
+}
+
+type yamlPool struct {
+	Name             string  `yaml:"name"`
+	Nodes            int     `yaml:"nodes"`
+	CPUM             float64 `yaml:"cpu_m"`
+	MemMiB           float64 `yaml:"mem_mib"`
+	SpeedFactor      float64 `yaml:"speed_factor"`
+	PricePerCoreHour float64 `yaml:"price_per_core_hour"`
+}
+
+// Bounds that no real deployment reaches; they keep a slip of the pen from exhausting memory.
+const (
+	maxServices   = 2000
+	maxNodes      = 5000
+	maxReplicas   = 5000
+	maxMagnitude  = 1e12
+	defaultTimeMs = 30_000 // client timeout where none is given: that of the source system's load generator
+	defaultGraceS = 30     // Kubernetes' terminationGracePeriodSeconds
+)
+
+// DecodeApp reads an application file (format: docs/applications.md). name is the file's name for messages.
+// Every mistake found is reported, each with file, line and key.
+func DecodeApp(r io.Reader, name string) (*App, error) {
+	var y yamlApp
+	y.SpeedFactor = 1
+	doc, err := strictyaml.Decode(r, name, &y)
+	if err != nil {
+		return nil, err
+	}
+	if y.Format > appFormat {
+		return nil, doc.Errorf("format", "format %d is newer than this version reads (%d); upgrade grlscaler", y.Format, appFormat)
+	}
+	d := appDecoder{doc: doc, y: &y, app: &App{Name: y.Name}, ops: map[string]int{}}
+	d.decode()
+	if len(d.errs) > 0 {
+		return nil, errors.Join(d.errs...)
+	}
+	if err := d.app.compile(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return d.app, nil
+}
+
+type appDecoder struct {
+	doc  *strictyaml.Document
+	y    *yamlApp
+	app  *App
+	ops  map[string]int // operation name -> index
+	errs []error
+}
+
+func (d *appDecoder) fail(path, format string, args ...any) {
+	d.errs = append(d.errs, d.doc.Errorf(path, format, args...))
+}
+
+// number demands lo <= v <= maxMagnitude.
+func (d *appDecoder) number(path string, v, lo float64) {
+	switch {
+	case !(v >= lo):
+		d.fail(path, "must be at least %v, found %v", lo, v)
+	case v > maxMagnitude:
+		d.fail(path, "%v is beyond any real value", v)
+	}
+}
+
+func (d *appDecoder) positive(path string, v float64) {
+	if !(v > 0) {
+		d.fail(path, "must be above 0, found %v", v)
+	} else {
+		d.number(path, v, 0)
+	}
+}
+
+func (d *appDecoder) decode() {
+	if d.y.Format < 1 {
+		d.fail("format", "missing or below 1; write format: %d", appFormat)
+	}
+	if d.y.Name == "" {
+		d.fail("name", "missing; name the application")
+	}
+	d.positive("speed_factor", d.y.SpeedFactor)
+	switch {
+	case len(d.y.Services) == 0:
+		d.fail("services", "at least one service is needed")
+	case len(d.y.Services) > maxServices:
+		d.fail("services", "%d services; at most %d are supported", len(d.y.Services), maxServices)
+	case len(d.y.Endpoints) == 0:
+		d.fail("endpoints", "at least one endpoint is needed")
+	case len(d.y.Pools) == 0:
+		d.fail("pools", "at least one node pool is needed")
+	}
+	seen := map[string]bool{}
+	for i := range d.y.Services {
+		path := fmt.Sprintf("services[%d]", i)
+		y := &d.y.Services[i]
+		d.name(path+".name", y.Name, seen, "service")
+		d.service(path, y)
+		for j := range y.Operations {
+			d.operation(fmt.Sprintf("%s.operations[%d]", path, j), i, &y.Operations[j])
+		}
+	}
+	for i := range d.y.Services {
+		for j := range d.y.Services[i].Operations {
+			d.calls(fmt.Sprintf("services[%d].operations[%d]", i, j), y2name(d.y.Services[i].Name, d.y.Services[i].Operations[j].Name), d.y.Services[i].Operations[j].Calls)
+		}
+	}
+	d.endpoints()
+	d.pools()
+	if len(d.errs) == 0 {
+		d.acyclic()
+	}
+}
+
+func y2name(service, op string) string { return service + "." + op }
+
+func (d *appDecoder) name(path, name string, seen map[string]bool, what string) {
+	switch {
+	case name == "":
+		d.fail(path, "missing; every %s needs a name", what)
+	case strings.ContainsAny(name, " \t\n,;\"'/"):
+		d.fail(path, "%q contains blanks, quotes, commas or slashes", name)
+	case seen[name]:
+		d.fail(path, "%s %q is given twice", what, name)
+	}
+	seen[name] = true
+}
+
+func (d *appDecoder) service(path string, y *yamlService) {
+	d.positive(path+".cpu_request_m", y.CPURequestM)
+	d.positive(path+".cpu_limit_m", y.CPULimitM)
+	d.positive(path+".mem_request_mib", y.MemRequestMiB)
+	d.positive(path+".mem_limit_mib", y.MemLimitMiB)
+	if y.CPULimitM < y.CPURequestM {
+		d.fail(path+".cpu_limit_m", "the limit %v is below the request %v", y.CPULimitM, y.CPURequestM)
+	}
+	if y.MemLimitMiB < y.MemRequestMiB {
+		d.fail(path+".mem_limit_mib", "the limit %v is below the request %v", y.MemLimitMiB, y.MemRequestMiB)
+	}
+	r := &y.Replicas
+	if r.Min < 1 {
+		d.fail(path+".replicas.min", "must be at least 1, found %d", r.Min)
+	}
+	if r.Max < r.Min || r.Max > maxReplicas {
+		d.fail(path+".replicas.max", "must be between min (%d) and %d, found %d", r.Min, maxReplicas, r.Max)
+	}
+	if r.Initial == 0 {
+		r.Initial = r.Min
+	}
+	if r.Initial < r.Min || r.Initial > r.Max {
+		d.fail(path+".replicas.initial", "must be between min (%d) and max (%d), found %d", r.Min, r.Max, r.Initial)
+	}
+	if y.Warmup.Factor == 0 {
+		y.Warmup.Factor = 1
+	}
+	if y.GraceS == nil {
+		grace := float64(defaultGraceS)
+		y.GraceS = &grace
+	}
+	if y.Balancing == "" {
+		y.Balancing = Balancings[0]
+	}
+	if !slices.Contains(Balancings, y.Balancing) {
+		d.fail(path+".balancing", "unknown %q; one of %s", y.Balancing, strings.Join(Balancings, ", "))
+	}
+	for _, n := range []struct {
+		key   string
+		v, lo float64
+	}{
+		{"startup.fixed_s", y.Startup.FixedS, 0}, {"startup.jitter_s", y.Startup.JitterS, 0}, {"startup.cpu_ms", y.Startup.CPUMs, 0},
+		{"warmup.calls", y.Warmup.Calls, 0}, {"warmup.factor", y.Warmup.Factor, 1}, {"grace_s", *y.GraceS, 0},
+		{"workers", float64(y.Workers), 0}, {"base_cpu_m", y.BaseCPUM, 0}, {"mem_base_mib", y.MemBaseMiB, 0}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0},
+	} {
+		d.number(path+"."+n.key, n.v, n.lo)
+	}
+	if y.BaseCPUM >= y.CPULimitM {
+		d.fail(path+".base_cpu_m", "an idle replica uses %v m, all of its limit of %v m", y.BaseCPUM, y.CPULimitM)
+	}
+	d.app.Services = append(d.app.Services, Service{
+		Name: y.Name, CPURequestMillis: y.CPURequestM, CPULimitMillis: y.CPULimitM, MemRequestMiB: y.MemRequestMiB, MemLimitMiB: y.MemLimitMiB,
+		MinReplicas: r.Min, MaxReplicas: r.Max, InitialReplicas: r.Initial,
+		StartupFixed: seconds(y.Startup.FixedS), StartupJitter: seconds(y.Startup.JitterS), StartupCPUMs: y.Startup.CPUMs,
+		WarmupCalls: y.Warmup.Calls, WarmupFactor: y.Warmup.Factor, Grace: seconds(*y.GraceS),
+		Stateful: y.Stateful, Workers: y.Workers, Balancing: y.Balancing, BaseCPUMillis: y.BaseCPUM, MemBaseMiB: y.MemBaseMiB, MemPerRPSMiB: y.MemPerRPSMiB,
+	})
+}
+
+// seconds converts, bounded so that the sum of two times never overflows.
+func seconds(s float64) time.Duration {
+	return time.Duration(math.Min(math.Max(s, 0), 1e9) * float64(time.Second))
+}
+
+func (d *appDecoder) operation(path string, service int, y *yamlOperation) {
+	name := y2name(d.y.Services[service].Name, y.Name)
+	if y.Name == "" {
+		d.fail(path+".name", "missing; every operation needs a name")
+	}
+	if _, ok := d.ops[name]; ok {
+		d.fail(path+".name", "operation %q is given twice", name)
+	}
+	d.ops[name] = len(d.app.Ops)
+	d.number(path+".cpu_ms", y.CPUMs, 0)
+	d.number(path+".wake_ms", y.WakeMs, 0)
+	d.number(path+".cv", y.CV, 0)
+	d.number(path+".wait_ms", y.WaitMs, 0)
+	d.number(path+".wait_cv", y.WaitCV, 0)
+	if y.CPUMs+y.WakeMs+y.WaitMs == 0 && len(y.Calls) == 0 {
+		d.fail(path, "%s takes no time at all and calls nothing; give cpu_ms or wait_ms", name)
+	}
+	d.app.Ops = append(d.app.Ops, Operation{
+		Name: name, Service: service, CPUMs: y.CPUMs / d.y.SpeedFactor, WakeMs: y.WakeMs / d.y.SpeedFactor, CV: y.CV,
+		WaitMs: y.WaitMs, WaitCV: y.WaitCV, Parallel: y.Parallel,
+	})
+}
+
+func (d *appDecoder) calls(path, name string, calls []yamlCall) {
+	op, ok := d.ops[name]
+	if !ok {
+		return // the operation itself was refused
+	}
+	for k := range calls {
+		y := &calls[k]
+		at := fmt.Sprintf("%s.calls[%d]", path, k)
+		callee, ok := d.ops[y.Op]
+		if !ok {
+			d.fail(at+".op", "%s calls %q, which no service has; write service.operation", name, y.Op)
+			continue
+		}
+		mean := 1.0
+		if y.Mean != nil {
+			mean = *y.Mean
+		}
+		if !(mean > 0) || mean > 1e6 {
+			d.fail(at+".mean", "the mean number of calls must be above 0 and at most 1e6, found %v", mean)
+		}
+		d.number(at+".timeout_ms", y.TimeoutMs, 0)
+		d.app.Ops[op].Calls = append(d.app.Ops[op].Calls, Call{Op: callee, Mean: mean, TimeoutMs: y.TimeoutMs, Optional: y.Optional})
+	}
+}
+
+func (d *appDecoder) endpoints() {
+	seen := map[string]bool{}
+	total := 0.0
+	for i := range d.y.Endpoints {
+		y := &d.y.Endpoints[i]
+		path := fmt.Sprintf("endpoints[%d]", i)
+		d.name(path+".name", y.Name, seen, "endpoint")
+		op, ok := d.ops[y.Op]
+		if !ok {
+			d.fail(path+".op", "endpoint %s enters at %q, which no service has; write service.operation", y.Name, y.Op)
+		} else if i == 0 {
+			d.app.Entry = d.app.Ops[op].Service
+		} else if s := d.app.Ops[op].Service; s != d.app.Entry {
+			d.fail(path+".op", "endpoint %s enters at service %s, the others at %s; one entry service is supported", y.Name, d.app.Services[s].Name, d.app.Services[d.app.Entry].Name)
+		}
+		d.number(path+".weight", y.Weight, 0)
+		d.positive(path+".slo_ms", y.SLOMs)
+		if y.TimeoutMs == 0 {
+			y.TimeoutMs = defaultTimeMs
+		}
+		d.number(path+".timeout_ms", y.TimeoutMs, y.SLOMs)
+		total += y.Weight
+		d.app.Endpoints = append(d.app.Endpoints, Endpoint{Name: y.Name, Op: op, Weight: y.Weight, SLOMs: y.SLOMs, TimeoutMs: y.TimeoutMs})
+	}
+	if !(total > 0) && len(d.y.Endpoints) > 0 {
+		d.fail("endpoints", "the weights add up to 0; give at least one endpoint a weight")
+		return
+	}
+	for i := range d.app.Endpoints {
+		d.app.Endpoints[i].Weight /= total
+	}
+}
+
+func (d *appDecoder) pools() {
+	seen := map[string]bool{}
+	nodes := 0
+	for i := range d.y.Pools {
+		y := &d.y.Pools[i]
+		path := fmt.Sprintf("pools[%d]", i)
+		d.name(path+".name", y.Name, seen, "pool")
+		if y.SpeedFactor == 0 {
+			y.SpeedFactor = 1
+		}
+		if y.Nodes < 1 {
+			d.fail(path+".nodes", "must be at least 1, found %d", y.Nodes)
+		}
+		nodes += max(y.Nodes, 0)
+		d.positive(path+".cpu_m", y.CPUM)
+		d.positive(path+".mem_mib", y.MemMiB)
+		d.positive(path+".speed_factor", y.SpeedFactor)
+		d.positive(path+".price_per_core_hour", y.PricePerCoreHour)
+		d.app.Pools = append(d.app.Pools, Pool{Name: y.Name, Nodes: y.Nodes, CPUMillis: y.CPUM, MemMiB: y.MemMiB, SpeedFactor: y.SpeedFactor, PricePerCoreHour: y.PricePerCoreHour})
+	}
+	if nodes > maxNodes {
+		d.fail("pools", "%d nodes; at most %d are supported", nodes, maxNodes)
+	}
+}
+
+// acyclic refuses cycles among operations, and among services: the flows of a service that is both above and
+// below another have no order to be computed in.
+func (d *appDecoder) acyclic() {
+	next := func(n int) []int { return d.app.callees(n) }
+	if cycle := findCycle(len(d.app.Ops), next); cycle != nil {
+		names := make([]string, len(cycle))
+		for i, o := range cycle {
+			names[i] = d.app.Ops[o].Name
+		}
+		d.fail("services", "the call graph has a cycle: %s", strings.Join(names, " -> "))
+		return
+	}
+	edges := d.app.serviceEdges()
+	if cycle := findCycle(len(d.app.Services), func(n int) []int { return edges[n] }); cycle != nil {
+		names := make([]string, len(cycle))
+		for i, s := range cycle {
+			names[i] = d.app.Services[s].Name
+		}
+		d.fail("services", "services call each other in a cycle: %s", strings.Join(names, " -> "))
+	}
+}

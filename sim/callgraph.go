@@ -1,0 +1,214 @@
+package sim
+
+import (
+	"errors"
+	"slices"
+)
+
+// callees lists the operations that operation o calls.
+func (a *App) callees(o int) []int {
+	out := make([]int, len(a.Ops[o].Calls))
+	for i, c := range a.Ops[o].Calls {
+		out[i] = c.Op
+	}
+	return out
+}
+
+// serviceEdges lists for each service the other services that it calls, in ascending order.
+func (a *App) serviceEdges() [][]int {
+	out := make([][]int, len(a.Services))
+	for o := range a.Ops {
+		from := a.Ops[o].Service
+		for _, c := range a.Ops[o].Calls {
+			to := a.Ops[c.Op].Service
+			if !slices.Contains(out[from], to) {
+				out[from] = append(out[from], to)
+			}
+		}
+	}
+	for _, e := range out {
+		slices.Sort(e)
+	}
+	return out
+}
+
+// findCycle returns the nodes of a cycle, its first node repeated at the end, or nil.
+func findCycle(n int, next func(int) []int) []int {
+	const (
+		white = iota
+		grey
+		black
+	)
+	colour := make([]uint8, n)
+	var stack, cycle []int
+	var visit func(int) bool
+	visit = func(v int) bool {
+		colour[v] = grey
+		stack = append(stack, v)
+		for _, w := range next(v) {
+			switch colour[w] {
+			case grey:
+				cycle = append(slices.Clone(stack[slices.Index(stack, w):]), w)
+				return true
+			case white:
+				if visit(w) {
+					return true
+				}
+			}
+		}
+		stack = stack[:len(stack)-1]
+		colour[v] = black
+		return false
+	}
+	for v := range n {
+		if colour[v] == white && visit(v) {
+			return cycle
+		}
+	}
+	return nil
+}
+
+// topological returns the nodes so that each comes before those that next names. The graph has no cycle.
+func topological(n int, next func(int) []int) []int {
+	done := make([]bool, n)
+	order := make([]int, 0, n)
+	var visit func(int)
+	visit = func(v int) {
+		done[v] = true
+		for _, w := range next(v) {
+			if !done[w] {
+				visit(w)
+			}
+		}
+		order = append(order, v)
+	}
+	for v := n - 1; v >= 0; v-- {
+		if !done[v] {
+			visit(v)
+		}
+	}
+	slices.Reverse(order)
+	return order
+}
+
+// compiled is the call graph in the flat form that engines walk.
+type compiled struct {
+	order    []int // services, callers before callees
+	opOrder  []int // operations, callers before callees
+	opsOf    [][]int
+	visits   []float64 // [endpoint*ops+op] mean visits per request
+	svcVisit []float64 // [endpoint*services+service] mean visits per request
+	svcCPU   []float64 // the same: CPU ms per request, busy replica
+	svcWake  []float64 // the same: wake-up CPU ms per request, idle replica
+	// patienceMs[service] is how long its callers wait for a visit at most: the longest of the timeouts on the
+	// ways to it. optional[op] tells that every call of it may fail without failing the request.
+	patienceMs []float64
+	optional   []bool
+	burst      []float64 // [service] mean number of visits that one visit of the calling services makes in a row
+}
+
+// compile derives everything that follows from the call graph. The graph has no cycle.
+func (a *App) compile() error {
+	g := &a.graph
+	nOps, nSvc := len(a.Ops), len(a.Services)
+	edges := a.serviceEdges()
+	g.order = topological(nSvc, func(n int) []int { return edges[n] })
+	g.opOrder = topological(nOps, a.callees)
+	for from, to := range edges {
+		for _, t := range to {
+			a.Edges = append(a.Edges, Edge{From: from, To: t})
+		}
+	}
+	g.opsOf = make([][]int, nSvc)
+	for o := range a.Ops {
+		g.opsOf[a.Ops[o].Service] = append(g.opsOf[a.Ops[o].Service], o)
+	}
+	g.visits = make([]float64, len(a.Endpoints)*nOps)
+	g.svcVisit = make([]float64, len(a.Endpoints)*nSvc)
+	g.svcCPU = make([]float64, len(a.Endpoints)*nSvc)
+	g.svcWake = make([]float64, len(a.Endpoints)*nSvc)
+	for e := range a.Endpoints {
+		v := g.visits[e*nOps : (e+1)*nOps]
+		v[a.Endpoints[e].Op] = 1
+		for _, o := range g.opOrder {
+			for _, c := range a.Ops[o].Calls {
+				v[c.Op] += v[o] * c.Mean
+			}
+		}
+		for o := range a.Ops {
+			i := e*nSvc + a.Ops[o].Service
+			g.svcVisit[i] += v[o]
+			g.svcCPU[i] += v[o] * a.Ops[o].CPUMs
+			g.svcWake[i] += v[o] * a.Ops[o].WakeMs
+			if v[o] > 1e9 {
+				return errors.New("one request of endpoint " + a.Endpoints[e].Name + " makes more than 1e9 calls of " + a.Ops[o].Name + "; check the mean counts")
+			}
+		}
+	}
+	a.compileBursts()
+	a.compilePatience()
+	return nil
+}
+
+// compilePatience passes timeouts and optional calls down the call graph.
+func (a *App) compilePatience() {
+	g := &a.graph
+	patience := make([]float64, len(a.Ops))
+	g.optional = make([]bool, len(a.Ops))
+	for o := range g.optional {
+		g.optional[o] = true
+	}
+	for e := range a.Endpoints {
+		o := a.Endpoints[e].Op
+		patience[o] = max(patience[o], a.Endpoints[e].TimeoutMs)
+		g.optional[o] = false
+	}
+	g.patienceMs = make([]float64, len(a.Services))
+	for _, o := range g.opOrder {
+		for _, c := range a.Ops[o].Calls {
+			wait := patience[o]
+			if c.TimeoutMs > 0 {
+				wait = min(wait, c.TimeoutMs)
+			}
+			patience[c.Op] = max(patience[c.Op], wait)
+			if !c.Optional && !g.optional[o] {
+				g.optional[c.Op] = false
+			}
+		}
+		s := a.Ops[o].Service
+		g.patienceMs[s] = max(g.patienceMs[s], patience[o])
+	}
+}
+
+// compileBursts finds how many visits of a service one visit of a caller makes in a row, averaged over the
+// visits under the default mix: what the leaves see is trains of calls, not a Poisson stream
+// (Online Boutique: one page makes 9-20 sequential calls).
+func (a *App) compileBursts() {
+	g := &a.graph
+	weight := make([]float64, len(a.Ops)) // visits of each operation per request of the mix
+	for e := range a.Endpoints {
+		for o := range a.Ops {
+			weight[o] += a.Endpoints[e].Weight * g.visits[e*len(a.Ops)+o]
+		}
+	}
+	g.burst = make([]float64, len(a.Services))
+	visits := make([]float64, len(a.Services))
+	perCaller := make([]float64, len(a.Services))
+	for o := range a.Ops {
+		clear(perCaller)
+		for _, c := range a.Ops[o].Calls {
+			perCaller[a.Ops[c.Op].Service] += c.Mean
+		}
+		for s, k := range perCaller {
+			g.burst[s] += weight[o] * k * max(k, 1)
+			visits[s] += weight[o] * k
+		}
+	}
+	for s := range g.burst {
+		if visits[s] > 0 {
+			g.burst[s] /= visits[s]
+		} else {
+			g.burst[s] = 1
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/grlscaler/grlscaler/sim/rng"
+)
+
+// pod is one replica. Its CPU limit and request are its service's (State.Services).
+type pod struct {
+	id           int64
+	node         int // -1 while pending
+	phase        PodPhase
+	wantPool     int
+	createdAt    time.Duration
+	startedAt    time.Duration
+	eventAt      time.Duration // when it becomes ready, or is gone
+	readyChanged time.Duration
+	served       float64 // visits served: how warm it is
+	cpuMillis    float64 // used over the last window
+}
+
+// cluster holds pods and nodes and moves them through their phases. It knows nothing of load.
+type cluster struct {
+	app    *App
+	st     *State
+	pods   [][]pod // by service, in order of creation
+	nextID int64
+	events time.Duration // earliest eventAt of any pod
+	start  *rng.Stream
+	// ready replicas in the form that the queueing model needs, kept up to date by refresh
+	capacity []serviceCapacity
+	changed  bool // ready replicas, their nodes or quotas changed since the window began
+}
+
+const never = time.Duration(math.MaxInt64)
+
+func newCluster(app *App, st *State) *cluster {
+	c := &cluster{app: app, st: st, pods: make([][]pod, len(app.Services)), start: rng.New(0, "start-up"), capacity: make([]serviceCapacity, len(app.Services))}
+	for s := range c.pods {
+		c.pods[s] = make([]pod, 0, 2*app.Services[s].MaxReplicas+4)
+	}
+	st.Services = make([]ServiceState, len(app.Services))
+	st.Endpoints = make([]EndpointState, len(app.Endpoints))
+	for p := range app.Pools {
+		for range app.Pools[p].Nodes {
+			st.Nodes = append(st.Nodes, NodeState{Pool: p})
+		}
+	}
+	st.Placed = make([]int, len(app.Services)*len(st.Nodes))
+	return c
+}
+
+// reset puts everything to time 0 with ready, warm replicas.
+func (c *cluster) reset(seed uint64, replicas []int) error {
+	if replicas != nil && len(replicas) != len(c.app.Services) {
+		return fmt.Errorf("%d replica counts for the %d services of %s", len(replicas), len(c.app.Services), c.app.Name)
+	}
+	c.start.Reseed(seed, "start-up")
+	st := c.st
+	st.At, st.Window = 0, 0
+	clear(st.Placed)
+	clear(st.Endpoints)
+	for n := range st.Nodes {
+		p := &c.app.Pools[st.Nodes[n].Pool]
+		st.Nodes[n] = NodeState{Pool: st.Nodes[n].Pool, CPUMillis: p.CPUMillis, MemMiB: p.MemMiB, SpeedFactor: p.SpeedFactor, PricePerCoreHour: p.PricePerCoreHour}
+	}
+	c.nextID, c.events = 0, never
+	for s := range c.pods {
+		svc := &c.app.Services[s]
+		c.pods[s] = c.pods[s][:0]
+		st.Services[s] = ServiceState{QuotaMillis: svc.CPULimitMillis, RequestMillis: svc.CPURequestMillis, MemMiB: svc.MemBaseMiB}
+		want := svc.InitialReplicas
+		if replicas != nil {
+			want = min(max(replicas[s], svc.MinReplicas), svc.MaxReplicas)
+		}
+		st.Services[s].Spec = want
+		for range want {
+			c.create(s, AnyPool)
+			p := &c.pods[s][len(c.pods[s])-1]
+			if p.phase == PodStarting { // it has been there for long
+				p.phase, p.eventAt, p.served = PodReady, never, math.Inf(1)
+			}
+		}
+	}
+	for s := range c.pods {
+		c.refresh(s)
+	}
+	c.nextEvent()
+	c.changed = false
+	return nil
+}
+
+// create adds a pod of service s and places it if there is room.
+func (c *cluster) create(s, pool int) {
+	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never})
+	c.nextID++
+	c.place(s, &c.pods[s][len(c.pods[s])-1])
+}
+
+// place puts a pending pod on a node and starts it; false if no node has room.
+func (c *cluster) place(s int, p *pod) bool {
+	svc, st := &c.app.Services[s], c.st
+	request := st.Services[s].RequestMillis
+	node := leastAllocated(st.Nodes, request, svc.MemRequestMiB, p.wantPool)
+	if node < 0 {
+		return false
+	}
+	n := &st.Nodes[node]
+	n.CPURequestedM += request
+	n.MemRequestedMiB += svc.MemRequestMiB
+	n.Pods++
+	st.Placed[s*len(st.Nodes)+node]++
+	p.node, p.phase, p.startedAt = node, PodStarting, st.At
+	p.readyChanged = st.At
+	p.eventAt = st.At + svc.StartupFixed + startupCPU(svc, st.Services[s].QuotaMillis*n.SpeedFactor)
+	if svc.StartupJitter > 0 {
+		p.eventAt += time.Duration(c.start.Float64() * float64(svc.StartupJitter))
+	}
+	c.events = min(c.events, p.eventAt)
+	return true
+}
+
+// startupCPU is the time that the CPU part of a start takes at the pod's limit: CPU needed / limit (measured
+// within 2-20 % for JVM, Node and Python services).
+func startupCPU(svc *Service, millis float64) time.Duration {
+	return time.Duration(svc.StartupCPUMs / millis * 1000 * float64(time.Millisecond))
+}
+
+// StartupTime is the expected time from a pod's creation to Ready at the nominal quota on a node of speed 1.
+func (s *Service) StartupTime() time.Duration {
+	return s.StartupFixed + s.StartupJitter/2 + startupCPU(s, s.CPULimitMillis)
+}
+
+// release takes a pod off its node.
+func (c *cluster) release(s int, p *pod) {
+	if p.node < 0 {
+		return
+	}
+	n := &c.st.Nodes[p.node]
+	n.CPURequestedM -= c.st.Services[s].RequestMillis
+	n.MemRequestedMiB -= c.app.Services[s].MemRequestMiB
+	n.Pods--
+	if n.Pods == 0 { // no rounding left over
+		n.CPURequestedM, n.MemRequestedMiB = 0, 0
+	}
+	c.st.Placed[s*len(c.st.Nodes)+p.node]--
+}
+
+// scale sets the wanted replicas, clamped to the service's bounds.
+func (c *cluster) scale(s, replicas, pool int) (added, removed int) {
+	svc, st := &c.app.Services[s], &c.st.Services[s]
+	replicas = min(max(replicas, svc.MinReplicas), svc.MaxReplicas)
+	for ; st.Spec < replicas; st.Spec++ {
+		c.create(s, pool)
+		added++
+	}
+	for ; st.Spec > replicas; st.Spec-- {
+		c.remove(s)
+		removed++
+	}
+	if added+removed > 0 {
+		c.refresh(s)
+		c.nextEvent()
+	}
+	return added, removed
+}
+
+// remove ends one pod of service s, in the order of Kubernetes' ReplicaSet controller as far as it applies:
+// pending before starting before ready; among equals one on the node with most pods of the service, then the
+// youngest.
+func (c *cluster) remove(s int) {
+	pods := c.pods[s]
+	best := -1
+	for i := range pods {
+		if pods[i].phase != PodTerminating && (best < 0 || c.removeBefore(s, &pods[i], &pods[best])) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return
+	}
+	p := &pods[best]
+	if p.phase == PodPending {
+		c.pods[s] = slices.Delete(pods, best, best+1)
+		return
+	}
+	if p.phase == PodReady {
+		p.readyChanged = c.st.At
+		c.changed = true
+	}
+	p.phase = PodTerminating
+	p.eventAt = c.st.At + c.app.Services[s].Grace
+	c.events = min(c.events, p.eventAt)
+}
+
+func (c *cluster) removeBefore(s int, a, b *pod) bool {
+	if a.phase != b.phase {
+		return a.phase < b.phase
+	}
+	if a.node != b.node && a.node >= 0 && b.node >= 0 {
+		n := len(c.st.Nodes)
+		if pa, pb := c.st.Placed[s*n+a.node], c.st.Placed[s*n+b.node]; pa != pb {
+			return pa > pb
+		}
+	}
+	return a.id > b.id
+}
+
+// setQuota changes the CPU limit of every replica in place; the request follows in proportion. It is refused,
+// as an in-place resize is, when a node has no room for the larger requests.
+func (c *cluster) setQuota(s int, millis float64) bool {
+	svc, st := &c.app.Services[s], &c.st.Services[s]
+	if !(millis > svc.BaseCPUMillis) || millis == st.QuotaMillis {
+		return false
+	}
+	request := svc.CPURequestMillis * millis / svc.CPULimitMillis
+	row := c.st.Placed[s*len(c.st.Nodes) : (s+1)*len(c.st.Nodes)]
+	for n, k := range row {
+		if node := &c.st.Nodes[n]; k > 0 && node.CPURequestedM+float64(k)*(request-st.RequestMillis) > node.CPUMillis*(1+1e-12) {
+			return false
+		}
+	}
+	for n, k := range row {
+		c.st.Nodes[n].CPURequestedM += float64(k) * (request - st.RequestMillis)
+	}
+	st.QuotaMillis, st.RequestMillis = millis, request
+	c.refresh(s)
+	c.changed = true
+	return true
+}
+
+// advance carries out what is due at the present time: pods become ready or are gone, pending ones find room.
+func (c *cluster) advance() {
+	if c.st.At < c.events {
+		return
+	}
+	freed := false
+	for s := range c.pods {
+		touched := false
+		pods := c.pods[s][:0]
+		for i := range c.pods[s] {
+			p := c.pods[s][i]
+			if p.eventAt <= c.st.At {
+				touched = true
+				if p.phase == PodTerminating {
+					c.release(s, &p)
+					freed = true
+					continue
+				}
+				p.phase, p.eventAt, p.readyChanged = PodReady, never, c.st.At
+				c.changed = true
+			}
+			pods = append(pods, p)
+		}
+		c.pods[s] = pods
+		if touched {
+			c.refresh(s)
+		}
+	}
+	if freed {
+		c.placePending()
+	}
+	c.nextEvent()
+}
+
+// placePending tries the pending pods again, in order of creation within a service.
+func (c *cluster) placePending() {
+	for s := range c.pods {
+		if c.st.Services[s].Pending == 0 {
+			continue
+		}
+		for i := range c.pods[s] {
+			if p := &c.pods[s][i]; p.phase == PodPending {
+				c.place(s, p)
+			}
+		}
+		c.refresh(s)
+	}
+}
+
+func (c *cluster) nextEvent() {
+	c.events = never
+	for s := range c.pods {
+		for i := range c.pods[s] {
+			c.events = min(c.events, c.pods[s][i].eventAt)
+		}
+	}
+}
+
+// refresh recounts the pods of a service and what its ready ones can do.
+func (c *cluster) refresh(s int) {
+	svc, st, q := &c.app.Services[s], &c.st.Services[s], &c.capacity[s]
+	st.Ready, st.Starting, st.Pending, st.Terminating = 0, 0, 0, 0
+	speed, cold := 0.0, 0.0
+	for i := range c.pods[s] {
+		switch p := &c.pods[s][i]; p.phase {
+		case PodPending:
+			st.Pending++
+		case PodStarting:
+			st.Starting++
+		case PodTerminating:
+			st.Terminating++
+		case PodReady:
+			st.Ready++
+			speed += c.st.Nodes[p.node].SpeedFactor
+			cold += coldFactor(svc, p.served)
+		}
+	}
+	share := q.share
+	if share == 0 {
+		share = 1
+	}
+	*q = serviceCapacity{replicas: float64(st.Ready), quotaMillis: st.QuotaMillis, baseMillis: svc.BaseCPUMillis, speed: 1, cold: 1, share: share, burst: c.app.graph.burst[s]}
+	if st.Ready > 0 {
+		q.speed, q.cold = speed/float64(st.Ready), cold/float64(st.Ready)
+	}
+}
+
+// coldFactor is the CPU per visit of a replica that has served so many visits, relative to a warm one.
+func coldFactor(svc *Service, served float64) float64 {
+	if svc.WarmupFactor <= 1 {
+		return 1
+	}
+	if svc.WarmupCalls <= 0 || served > 20*svc.WarmupCalls {
+		return 1
+	}
+	return 1 + (svc.WarmupFactor-1)*math.Exp(-served/svc.WarmupCalls)
+}
+
+// warm counts visits served by each ready replica of a service with a warm-up.
+func (c *cluster) warm(s int, visitsPerReplica float64) {
+	svc := &c.app.Services[s]
+	if svc.WarmupFactor <= 1 || c.capacity[s].cold <= 1+1e-9 {
+		return
+	}
+	cold := 0.0
+	for i := range c.pods[s] {
+		if p := &c.pods[s][i]; p.phase == PodReady {
+			p.served += visitsPerReplica
+			cold += coldFactor(svc, p.served)
+		}
+	}
+	if n := c.capacity[s].replicas; n > 0 {
+		c.capacity[s].cold = cold / n
+	}
+}

@@ -1,0 +1,26 @@
+package sim
+
+// Episode is what one run replays: the intensity of every endpoint over time, and what the demand curve needs.
+// Its slices belong to whoever passes it to [LoadSource.Episode] and are reused from run to run.
+type Episode struct {
+	Name string
+	// Ticks is the whole length; the first WarmupTicks of it are run but not counted.
+	Ticks, WarmupTicks int
+	// RPS[t*endpoints+e] is the intensity of endpoint e in tick t, requests/s.
+	RPS []float64
+	// Needed[w*services+s] is the demand curve: the cheapest number of replicas of service s with which every
+	// SLO holds in steady state at the load of window w (WindowTicks ticks each). Infeasible windows hold the
+	// maximum of each service.
+	Needed []int
+	// Initial holds the replicas at time 0, one per service.
+	Initial []int
+}
+
+// LoadSource gives the load of episodes: a scenario, a family of scenarios, windows of a recording.
+type LoadSource interface {
+	// Name is what results are listed under.
+	Name() string
+	// Episode fills ep with the load that seed stands for, reusing its slices. The same seed gives the same
+	// load. It may be called by several goroutines at once, each with an episode of its own.
+	Episode(seed uint64, ep *Episode) error
+}

@@ -1,0 +1,375 @@
+package sim
+
+import (
+	"errors"
+	"math"
+	"time"
+)
+
+// Fluid is the analytic engine: flows of requests instead of requests. In each window (5 s) it propagates the
+// offered intensity along the call graph, solves every service's stationary performance (queueing.go),
+// composes latencies along the call tree, and carries backlog of overloaded services over to the next window.
+//
+// What it leaves out is listed in docs/fluid.md.
+type Fluid struct {
+	app *App
+	g   *compiled
+	cl  *cluster
+	st  State
+
+	ticks   int       // ticks in the open window
+	rps     []float64 // [endpoint] sum of intensities over the open window
+	arrived []float64 // [endpoint] arrivals in the open window
+
+	load      []serviceLoad
+	perf      []servicePerf
+	ops       []moments // [op] time of one visit, calls included
+	opVisits  []float64 // [op] visits/s offered
+	backlog   []float64 // [op] visits waiting
+	backlogMs []float64 // [service] CPU ms that its backlog stands for
+	anyWaits  bool
+	endpoints []moments
+	failShare []float64 // [endpoint] share of requests that fail
+	completed []float64 // [endpoint] requests completed in the last window
+}
+
+var _ Engine = (*Fluid)(nil)
+
+// FluidOptions configures a [Fluid]. The zero value is the default.
+type FluidOptions struct{}
+
+// NewFluid makes an engine for app. Reset it before use.
+func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
+	if app == nil || len(app.graph.order) == 0 {
+		return nil, errors.New("fluid engine: the application is not compiled; read it with DecodeApp")
+	}
+	f := &Fluid{app: app, g: &app.graph}
+	f.cl = newCluster(app, &f.st)
+	nE, nO, nS := len(app.Endpoints), len(app.Ops), len(app.Services)
+	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
+	f.endpoints, f.failShare, f.completed = make([]moments, nE), make([]float64, nE), make([]float64, nE)
+	f.load, f.perf, f.backlogMs = make([]serviceLoad, nS), make([]servicePerf, nS), make([]float64, nS)
+	f.ops, f.opVisits, f.backlog = make([]moments, nO), make([]float64, nO), make([]float64, nO)
+	return f, nil
+}
+
+// State returns the truth at the present time.
+func (f *Fluid) State() *State { return &f.st }
+
+// Reset puts the engine to time 0.
+func (f *Fluid) Reset(seed uint64, replicas []int) error {
+	if err := f.cl.reset(seed, replicas); err != nil {
+		return err
+	}
+	f.ticks = 0
+	clear(f.rps)
+	clear(f.arrived)
+	clear(f.backlog)
+	clear(f.backlogMs)
+	clear(f.completed)
+	f.anyWaits = false
+	return nil
+}
+
+// Scale carries out one request.
+func (f *Fluid) Scale(req ScaleRequest) ScaleResult {
+	var r ScaleResult
+	if req.QuotaMillis > 0 {
+		r.QuotaChanged = f.cl.setQuota(req.Service, req.QuotaMillis)
+	}
+	if req.Replicas != KeepReplicas {
+		r.Added, r.Removed = f.cl.scale(req.Service, req.Replicas, req.Pool)
+	}
+	if r.QuotaChanged || r.Removed > 0 {
+		f.cl.placePending()
+		f.cl.nextEvent()
+	}
+	if f.ticks == 0 { // between windows: the next one starts with the new replicas
+		f.cl.changed = false
+	}
+	return r
+}
+
+// Step advances one tick. Pods that become ready at its end close the window early.
+func (f *Fluid) Step(load TickLoad) {
+	for e, r := range load.RPS {
+		f.rps[e] += r
+		f.arrived[e] += load.Arrivals[e]
+	}
+	f.ticks++
+	f.st.At += Tick
+	f.st.Window = 0
+	due := f.st.At >= f.cl.events
+	if f.st.At%(WindowTicks*Tick) == 0 || due || f.cl.changed {
+		f.closeWindow()
+	}
+	if due {
+		f.cl.advance()
+		f.cl.changed = false
+	}
+}
+
+// closeWindow computes flows and latencies of the window that ends now.
+func (f *Fluid) closeWindow() {
+	st := &f.st
+	st.Window = f.ticks
+	dt := float64(f.ticks) * Tick.Seconds()
+	f.offered(dt)
+	overloaded := f.anyWaits
+	for s := range f.perf {
+		p := &f.perf[s]
+		p.solve(f.load[s], &f.cl.capacity[s])
+		p.delayMs = 0
+		overloaded = overloaded || p.overload >= 1 || f.workersBind(s)
+	}
+	clear(f.failShare)
+	if overloaded {
+		f.queue(dt)
+	} else {
+		for s := range st.Services {
+			v := &st.Services[s]
+			v.ServedRPS, v.FailedRPS, v.Backlog, v.ErrorRate = v.ArrivalRPS, 0, 0, 0
+		}
+	}
+	composeLatencies(f.app, f.perf, f.ops, f.endpoints)
+	f.usage(dt)
+	f.report(dt)
+	f.ticks = 0
+	clear(f.rps)
+	clear(f.arrived)
+	f.cl.changed = false
+}
+
+// offered fills load with what the window's intensity asks of each service, and ArrivalRPS with what the
+// requests that really arrived ask. The formulas need the former (they hold the Poisson scatter already);
+// metrics and usage show the latter.
+func (f *Fluid) offered(dt float64) {
+	clear(f.load)
+	nS := len(f.load)
+	services := f.st.Services
+	for s := range services {
+		services[s].ArrivalRPS = 0
+	}
+	perTick := 1 / float64(f.ticks)
+	for e, sum := range f.rps {
+		r, a := sum*perTick, f.arrived[e]/dt
+		if r == 0 && a == 0 {
+			continue
+		}
+		row := e * nS
+		addOffered(f.load, f.g.svcVisit[row:row+nS], f.g.svcCPU[row:row+nS], f.g.svcWake[row:row+nS], r)
+		for s, v := range f.g.svcVisit[row : row+nS] {
+			services[s].ArrivalRPS += a * v
+		}
+	}
+}
+
+func addOffered(load []serviceLoad, visits, cpu, wake []float64, rps float64) {
+	visits, cpu, wake = visits[:len(load)], cpu[:len(load)], wake[:len(load)]
+	for s := range load {
+		l := &load[s]
+		l.visits += rps * visits[s]
+		l.cpuMs += rps * cpu[s]
+		l.wakeMs += rps * wake[s]
+	}
+}
+
+// workersBind tells whether the workers of a service, rather than its CPU, limit what it can do: each holds a
+// worker for its whole latency, calls included (Little's law, with the last window's latency).
+func (f *Fluid) workersBind(s int) bool {
+	w := f.app.Services[s].Workers
+	return w > 0 && f.load[s].visits > f.workerRPS(s)
+}
+
+func (f *Fluid) workerRPS(s int) float64 {
+	c := &f.cl.capacity[s]
+	ms := f.st.Services[s].MeanMs - f.perf[s].delayMs
+	if !(ms > 0) {
+		return math.Inf(1)
+	}
+	return c.replicas * float64(f.app.Services[s].Workers) * 1000 / ms
+}
+
+// usage computes CPU and memory of services and nodes, and how much of their quotas pods on full nodes get.
+func (f *Fluid) usage(dt float64) {
+	st := &f.st
+	for n := range st.Nodes {
+		st.Nodes[n].CPUUsedMillis, st.Nodes[n].MemUsedMiB = 0, 0
+	}
+	for s := range st.Services {
+		v, p, svc, c := &st.Services[s], &f.perf[s], &f.app.Services[s], &f.cl.capacity[s]
+		// The stationary utilisation, shifted by what really arrived (or got through) against the intensity.
+		util := p.util
+		if offered := f.load[s].visits; offered > 0 && v.ServedRPS < offered*1e6 {
+			util = min(1, util*v.ServedRPS/offered)
+			if p.overload >= 1 || f.backlogMs[s] > 0 {
+				util = max(util, min(1, p.util))
+			}
+		}
+		perPod := svc.BaseCPUMillis + util*(v.QuotaMillis-svc.BaseCPUMillis)*c.share
+		v.CPUUsedMillis = c.replicas*perPod + float64(v.Terminating)*svc.BaseCPUMillis
+		v.MemMiB = svc.MemBaseMiB
+		if c.replicas > 0 {
+			v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/c.replicas)
+			f.cl.warm(s, v.ServedRPS*dt/c.replicas)
+		}
+		for i := range f.cl.pods[s] {
+			pod := &f.cl.pods[s][i]
+			switch pod.phase {
+			case PodReady:
+				pod.cpuMillis = perPod
+			case PodStarting:
+				pod.cpuMillis = min(v.QuotaMillis, svc.StartupCPUMs/max(pod.eventAt-pod.startedAt, Tick).Seconds())
+				v.CPUUsedMillis += pod.cpuMillis
+			case PodTerminating:
+				pod.cpuMillis = svc.BaseCPUMillis
+			case PodPending:
+				pod.cpuMillis = 0
+				continue
+			}
+			n := &st.Nodes[pod.node]
+			n.CPUUsedMillis += pod.cpuMillis
+			n.MemUsedMiB += v.MemMiB
+		}
+	}
+	f.contention()
+}
+
+// contention cuts the share of their quotas that pods get where a node's pods want more CPU than it has.
+// It acts on the next window. A service's share is the mean over its ready replicas.
+func (f *Fluid) contention() {
+	full := false
+	for n := range f.st.Nodes {
+		if f.st.Nodes[n].CPUUsedMillis > f.st.Nodes[n].CPUMillis {
+			full = true
+		}
+	}
+	for s := range f.cl.capacity {
+		c := &f.cl.capacity[s]
+		if !full {
+			// Recover slowly, or the share would flip between 1 and its value from window to window.
+			c.share = min(1, c.share*1.05)
+			continue
+		}
+		sum := 0.0
+		for i := range f.cl.pods[s] {
+			if pod := &f.cl.pods[s][i]; pod.phase == PodReady {
+				n := &f.st.Nodes[pod.node]
+				sum += min(1, n.CPUMillis/max(n.CPUUsedMillis, 1e-9))
+			}
+		}
+		if c.replicas > 0 {
+			c.share = max(0.05, c.share*sum/c.replicas)
+		}
+	}
+}
+
+// report writes endpoints' counts and services' latencies into the state.
+func (f *Fluid) report(dt float64) {
+	st := &f.st
+	for e := range st.Endpoints {
+		m, ep := f.endpoints[e], &st.Endpoints[e]
+		offered := f.arrived[e]
+		failed := offered * f.failShare[e]
+		// What has waited longer than its client does has failed.
+		late := m.tailAbove(f.app.Endpoints[e].SLOMs)
+		if m.mean > 0.1*f.app.Endpoints[e].TimeoutMs {
+			gone := m.tailAbove(f.app.Endpoints[e].TimeoutMs)
+			failed += (offered - failed) * gone
+			if gone < 1 {
+				late = max(0, (late-gone)/(1-gone))
+			}
+		}
+		f.completed[e] = offered - failed
+		*ep = EndpointState{Offered: offered, Failed: failed, Late: f.completed[e] * late, MeanMs: m.mean,
+			P50Ms: tableP50.of(m), P95Ms: tableP95.of(m), P99Ms: tableP99.of(m)}
+	}
+	nO := len(f.ops)
+	clear(f.opVisits)
+	for e, sum := range f.rps {
+		if sum == 0 {
+			continue
+		}
+		row := f.g.visits[e*nO : (e+1)*nO]
+		for o, v := range row {
+			f.opVisits[o] += sum * v
+		}
+	}
+	for s := range st.Services {
+		v := &st.Services[s]
+		v.Throttled = f.perf[s].stalled
+		var weight, mean, second float64
+		for _, o := range f.g.opsOf[s] {
+			w, m := f.opVisits[o], f.ops[o]
+			weight += w
+			mean += w * m.mean
+			second += w * (m.variance + m.mean*m.mean)
+		}
+		if weight <= 0 {
+			v.MeanMs, v.P95Ms = 0, 0
+			continue
+		}
+		mean /= weight
+		v.MeanMs = mean
+		v.P95Ms = tableP95.of(moments{mean, max(0, second/weight-mean*mean)})
+	}
+}
+
+// AddLatencies adds the completed requests of the last window.
+func (f *Fluid) AddLatencies(perEndpoint []Histogram) {
+	for e := range perEndpoint {
+		f.endpoints[e].addTo(&perEndpoint[e], f.completed[e])
+	}
+}
+
+// Pods appends all pods to dst, by service and in order of creation.
+func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
+	for s := range f.cl.pods {
+		for i := range f.cl.pods[s] {
+			p := &f.cl.pods[s][i]
+			dst = append(dst, PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt,
+				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: p.cpuMillis})
+		}
+	}
+	return dst
+}
+
+// composeLatencies fills ops with the time of one visit, calls included, and endpoints with the time of one
+// request, from the performance of each service.
+func composeLatencies(app *App, perf []servicePerf, ops, endpoints []moments) {
+	order := app.graph.opOrder
+	for i := len(order) - 1; i >= 0; i-- {
+		o := order[i]
+		op := &app.Ops[o]
+		m := visitMoments(op, &perf[op.Service])
+		switch {
+		case len(op.Calls) == 0:
+		case op.Parallel:
+			longest := moments{}
+			for k := range op.Calls {
+				c := &op.Calls[k]
+				callee := ops[c.Op]
+				callee.clip(c.TimeoutMs)
+				for range max(1, min(int(math.Round(c.Mean)), maxParallelCalls)) {
+					longest = maxOf(longest, callee)
+				}
+			}
+			m.mean += longest.mean
+			m.variance += longest.variance
+		default:
+			for k := range op.Calls {
+				m.addCalls(&op.Calls[k], ops[op.Calls[k].Op])
+			}
+		}
+		ops[o] = m
+	}
+	for e := range endpoints {
+		endpoints[e] = ops[app.Endpoints[e].Op]
+	}
+}
+
+// maxParallelCalls bounds the work of composing many equal parallel calls.
+const maxParallelCalls = 64
+
+// WindowDuration is the length of a full window.
+const WindowDuration = time.Duration(WindowTicks) * Tick
