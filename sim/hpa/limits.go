@@ -15,8 +15,9 @@ type event struct {
 // events are the changes in one direction, in the order in which their slots were first used.
 type events []event
 
-// store records a change. Events older than longest, the longest period of the direction's policies, are marked
-// outdated, and the last of them is overwritten (upstream storeScaleEvent).
+// store records a change. Events older than longest, the longest period of the direction's own policies, are marked
+// outdated, and the last of them is overwritten (upstream storeScaleEvent). A trap that upstream has and we keep: if the
+// other direction's policies look further back, an overwritten event is one that its limit would still have counted.
 func (e *events) store(now time.Duration, change int32, longest time.Duration) {
 	cutoff, old := now-longest, -1
 	for i := range *e {
