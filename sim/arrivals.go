@@ -1,0 +1,163 @@
+package sim
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/grlscaler/grlscaler/sim/rng"
+)
+
+// arrivals draws how many requests arrive in a tick: exact Poisson counts from the stream "arrivals".
+//
+// A run draws 15 counts per endpoint and control interval, which with a general method costs as much as the whole
+// engine. So the mean is split, λ = n/4 + f with n whole: a Poisson(n/4) count comes from an alias table (Walker 1977,
+// in Vose's form; IEEE Trans. Softw. Eng. 17(9), 1991), a Poisson(f) count by inversion, and their sum is Poisson(λ).
+// e^-f is kept while the mean stays the same. Means from 256 on are left to [rng.Stream.Poisson].
+type arrivals struct {
+	stream *rng.Stream
+	last   []arrivalMean // by endpoint
+}
+
+type arrivalMean struct {
+	mean    float64
+	frac    float64
+	expFrac float64 // e^-frac
+	table   *aliasTable
+}
+
+func newArrivals(endpoints int) *arrivals {
+	return &arrivals{stream: rng.New(0, "arrivals"), last: make([]arrivalMean, endpoints)}
+}
+
+// reset moves to the start of the stream that seed names.
+func (a *arrivals) reset(seed uint64) { a.stream.Reseed(seed, "arrivals") }
+
+// draw returns a count with the given mean for endpoint e; 0 for a mean of 0 or less. It takes draws from the stream
+// that depend on the means alone, so endpoints and ticks must be drawn in a fixed order.
+func (a *arrivals) draw(e int, mean float64) float64 {
+	if !(mean > 0) {
+		return 0
+	}
+	if mean >= maxAliasMean {
+		return a.stream.Poisson(mean)
+	}
+	m := &a.last[e]
+	if m.mean != mean {
+		quarters := math.Floor(mean * quarter)
+		*m = arrivalMean{mean: mean, frac: mean - quarters/quarter, table: poissonTable(int(quarters))}
+		m.expFrac = math.Exp(-m.frac)
+	}
+	count := m.table.draw(a.stream.Float64())
+	// Inversion (Devroye 1986, chapter X.3.3): the smallest k with P(X <= k) >= u.
+	u, p := a.stream.Float64(), m.expFrac
+	for k := 1.0; u >= p && k < 30; k++ { // P(X >= 30) < 1e-32 for a mean below 1
+		u -= p
+		p *= m.frac / k
+		count++
+	}
+	return count
+}
+
+const (
+	maxAliasMean = 256
+	quarter      = 4 // tables per unit of the mean
+)
+
+// poissonTables are made when first used: about 3 kB each, and a run uses a few dozen.
+var poissonTables [maxAliasMean * quarter]atomic.Pointer[aliasTable]
+
+// poissonTable returns the alias table of the Poisson distribution with mean n/4. Two goroutines may make the same
+// table; they are equal.
+func poissonTable(n int) *aliasTable {
+	if t := poissonTables[n].Load(); t != nil {
+		return t
+	}
+	t := newPoissonTable(n)
+	poissonTables[n].Store(t)
+	return t
+}
+
+// aliasTable draws from a finite distribution with one uniform number: cell i holds the outcome low+i with
+// probability keep, else low+other.
+type aliasTable struct {
+	low   int
+	size  float64
+	cells []aliasCell
+}
+
+type aliasCell struct {
+	keep  float64
+	other int
+}
+
+// newPoissonTable covers all counts whose probability relative to the mode's is at least 1e-18, which leaves out less
+// than the rounding of a float64.
+func newPoissonTable(n int) *aliasTable {
+	mean := float64(n) / quarter
+	mode := math.Floor(mean)
+	weights := []float64{1} // relative to the mode
+	for k, w := mode+1, 1.0; ; k++ {
+		if w *= mean / k; w < 1e-18 {
+			break
+		}
+		weights = append(weights, w)
+	}
+	var below []float64
+	for k, w := mode, 1.0; k >= 1; k-- {
+		if w *= k / mean; w < 1e-18 {
+			break
+		}
+		below = append(below, w)
+	}
+	t := &aliasTable{low: int(mode) - len(below)}
+	all := make([]float64, 0, len(below)+len(weights))
+	for i := len(below) - 1; i >= 0; i-- {
+		all = append(all, below[i])
+	}
+	t.fill(append(all, weights...))
+	return t
+}
+
+// fill is Vose's algorithm: cells that hold less than the mean are topped up from one that holds more.
+func (t *aliasTable) fill(weights []float64) {
+	n, sum := len(weights), 0.0
+	for _, w := range weights {
+		sum += w
+	}
+	t.size, t.cells = float64(n), make([]aliasCell, n)
+	var small, large []int
+	scaled := make([]float64, n)
+	for i, w := range weights {
+		scaled[i] = w * float64(n) / sum
+		if scaled[i] < 1 {
+			small = append(small, i)
+		} else {
+			large = append(large, i)
+		}
+	}
+	for len(small) > 0 && len(large) > 0 {
+		s, l := small[len(small)-1], large[len(large)-1]
+		small = small[:len(small)-1]
+		t.cells[s] = aliasCell{scaled[s], l}
+		scaled[l] -= 1 - scaled[s]
+		if scaled[l] < 1 {
+			large = large[:len(large)-1]
+			small = append(small, l)
+		}
+	}
+	for _, i := range append(small, large...) {
+		t.cells[i] = aliasCell{1, i}
+	}
+}
+
+// draw returns the outcome for a uniform number from [0, 1).
+func (t *aliasTable) draw(u float64) float64 {
+	u *= t.size
+	i := int(u)
+	c := &t.cells[i]
+	k := c.other
+	if u-float64(i) < c.keep {
+		k = i // a conditional move: which way it goes cannot be predicted
+	}
+	return float64(t.low + k)
+}

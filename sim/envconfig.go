@@ -1,0 +1,118 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/grlscaler/grlscaler/internal/strictyaml"
+)
+
+// Kinds of environment.
+const (
+	KindCluster = "cluster"
+	KindGymHPA  = "gym_hpa"
+)
+
+// Ways to choose the replicas that an episode starts with.
+const (
+	InitialRandom = "random" // uniform between min and max, each service on its own
+	InitialApp    = "app"    // the episode's own (Episode.Initial), else the application's
+	InitialNeeded = "needed" // what the demand curve asks for at the first counted window
+)
+
+// EnvConfig configures an environment. [DefaultEnvConfig] gives the defaults; YAML keys are those of the tags.
+type EnvConfig struct {
+	// Kind is cluster (default) or gym_hpa.
+	Kind string `yaml:"kind"`
+	// App names the application, Scenarios the load; Trace, a recording's directory, replaces Scenarios.
+	// The names are looked up by whoever builds the environment.
+	App       string   `yaml:"app"`
+	Scenarios []string `yaml:"scenarios"`
+	Trace     string   `yaml:"trace"`
+	// NumEnvs is how many environments are stepped together. Default 16.
+	NumEnvs int `yaml:"num_envs"`
+	// Workers is over how many goroutines they are spread; 0 = one for each core. The result does not depend on it.
+	Workers int `yaml:"workers"`
+	// Initial is random (default), app or needed.
+	Initial string `yaml:"initial"`
+	// WarmupIntervals of the uncounted part are run, without decisions, before the first observation, so that it
+	// holds metrics. Default 2; at most what the episode has; -1 = all.
+	WarmupIntervals int `yaml:"warmup_intervals"`
+	// MaxIntervals ends an episode (truncates it) after so many control intervals; 0 = at the end of its load.
+	// Default 0; 25 for gym_hpa.
+	MaxIntervals int `yaml:"max_intervals"`
+
+	Action  ActionConfig  `yaml:"action"`
+	Reward  RewardConfig  `yaml:"reward"`
+	Metrics MetricsConfig `yaml:"metrics"`
+}
+
+// DefaultEnvConfig is the environment of DESIGN section 8 on Online Boutique.
+func DefaultEnvConfig() EnvConfig {
+	return EnvConfig{
+		Kind: KindCluster, App: "online_boutique", Scenarios: []string{"offpeak", "peak", "rushsale", "fluctuating"},
+		NumEnvs: 16, Initial: InitialRandom, WarmupIntervals: 2,
+		Action: DefaultActionConfig(), Reward: DefaultRewardConfig(), Metrics: DefaultMetricsConfig(),
+	}
+}
+
+// DecodeEnvConfig reads a file with a strict decoder over the defaults. name is the file's name for messages.
+func DecodeEnvConfig(r io.Reader, name string) (*EnvConfig, error) {
+	c := DefaultEnvConfig()
+	doc, err := strictyaml.Decode(r, name, &c)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, e := range split(c.Validate()) {
+		key, rest, _ := strings.Cut(e.Error(), ": ")
+		errs = append(errs, doc.Errorf(key, "%s", rest))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return &c, nil
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, split(e)...)
+	}
+	return out
+}
+
+// Validate reports every mistake at once, each beginning with its key.
+func (c *EnvConfig) Validate() error {
+	var errs []error
+	bad := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(c.Kind == KindCluster || c.Kind == KindGymHPA, "kind: unknown %q; one of %s, %s", c.Kind, KindCluster, KindGymHPA)
+	bad(c.App != "", "app: missing; name an application")
+	bad(len(c.Scenarios) > 0 || c.Trace != "", "scenarios: empty; name at least one scenario, or give trace")
+	for i, s := range c.Scenarios {
+		bad(s != "" && !slices.Contains(c.Scenarios[:i], s), "scenarios[%d]: %q is empty or given twice", i, s)
+	}
+	bad(c.NumEnvs >= 1 && c.NumEnvs <= 4096, "num_envs: %d; must be from 1 to 4096", c.NumEnvs)
+	bad(c.Workers >= 0 && c.Workers <= 1024, "workers: %d; must be from 0 (one for each core) to 1024", c.Workers)
+	bad(c.Initial == InitialRandom || c.Initial == InitialApp || c.Initial == InitialNeeded,
+		"initial: unknown %q; one of %s, %s, %s", c.Initial, InitialRandom, InitialApp, InitialNeeded)
+	bad(c.WarmupIntervals >= -1, "warmup_intervals: %d; must be at least -1 (the whole warm-up)", c.WarmupIntervals)
+	bad(c.MaxIntervals >= 0, "max_intervals: %d; must be at least 0 (no limit)", c.MaxIntervals)
+	errs = append(errs, c.Action.Validate(), c.Reward.Validate(), c.Metrics.Validate())
+	return errors.Join(errs...)
+}

@@ -1,0 +1,111 @@
+package sim
+
+// NewView makes a view with room for the application.
+func NewView(app *App) *View {
+	return &View{
+		Interval: ControlInterval,
+		Services: make([]ServiceView, len(app.Services)),
+		Nodes:    make([]NodeView, app.NumNodes()),
+		Placed:   make([]int, len(app.Services)*app.NumNodes()),
+		Edges:    make([]EdgeView, len(app.Edges)),
+		PodStart: make([]int, len(app.Services)+1),
+	}
+}
+
+// View fills v: objects as the API server has them now (st), metrics of the last visible scrape, all of them 0
+// before the first. v was made by [NewView]; SinceLastAction is left to the caller.
+func (m *Metrics) View(st *State, v *View) {
+	sc := m.visible(st.At)
+	v.At = st.At
+	for i := range st.Services {
+		s := &st.Services[i]
+		var x serviceScrape
+		if sc != nil {
+			x = sc.services[i]
+		}
+		v.Services[i] = ServiceView{
+			Spec: s.Spec, Ready: s.Ready, Starting: s.Starting, Pending: s.Pending, Terminating: s.Terminating,
+			QuotaMillis: s.QuotaMillis, RequestMillis: s.RequestMillis,
+			CPUUsedMillis: x.cpu, MemMiB: x.mem, RPS: x.rps, PrevRPS: x.prevRPS,
+			MeanMs: x.mean, P95Ms: x.p95, ErrorRate: x.errorRate, Throttled: x.throttled,
+		}
+	}
+	for i := range st.Nodes {
+		n := &st.Nodes[i]
+		v.Nodes[i] = NodeView{
+			Pool: n.Pool, CPUMillis: n.CPUMillis, MemMiB: n.MemMiB,
+			FreeCPUMillis: n.CPUMillis - n.CPURequestedM, FreeMemMiB: n.MemMiB - n.MemRequestedMiB,
+			SpeedFactor: n.SpeedFactor, PricePerCoreHour: n.PricePerCoreHour,
+		}
+	}
+	copy(v.Placed, st.Placed)
+	since := v.Cluster.SinceLastAction
+	if sc == nil {
+		clear(v.Edges)
+		v.Cluster = ClusterView{SinceLastAction: since}
+	} else {
+		for i, cpu := range sc.nodeCPU {
+			v.Nodes[i].CPUUsedMillis = cpu
+		}
+		copy(v.Edges, sc.edges)
+		v.Cluster = sc.cluster
+		v.Cluster.SinceLastAction = since
+	}
+	if m.pods != nil {
+		m.pods.view(st, sc, v)
+	}
+}
+
+// edgeShares splits the visits of a service over its callers.
+//
+// The engine counts visits per service, the mesh per edge. What fraction of a service's visits comes over an
+// edge follows from the load mix: with λ_e requests/s at endpoint e and k_e the mean number of calls over the edge
+// per request, share = Σ_e λ_e k_e / Σ_e λ_e v_e, v_e the service's visits per request; upstream throttling is
+// taken to cut all edges of a service alike. Latency and errors are those of the service as its callers see them.
+type edgeShares struct {
+	to        []int
+	endpoints int
+	services  int
+	calls     []float64 // [edge*endpoints+endpoint] k_e
+	visits    []float64 // [endpoint*services+service] v_e
+}
+
+func newEdgeShares(app *App) edgeShares {
+	nE, nOps := len(app.Endpoints), len(app.Ops)
+	x := edgeShares{endpoints: nE, services: len(app.Services), calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services))}
+	for i, edge := range app.Edges {
+		x.to = append(x.to, edge.To)
+		for o := range app.Ops {
+			if app.Ops[o].Service != edge.From {
+				continue
+			}
+			for _, c := range app.Ops[o].Calls {
+				if app.Ops[c.Op].Service != edge.To {
+					continue
+				}
+				for e := range nE {
+					x.calls[i*nE+e] += app.graph.visits[e*nOps+o] * c.Mean
+				}
+			}
+		}
+	}
+	for e := range nE {
+		for o := range app.Ops {
+			x.visits[e*x.services+app.Ops[o].Service] += app.graph.visits[e*nOps+o]
+		}
+	}
+	return x
+}
+
+// fill sets the edges of a scrape from its services and the requests offered at each endpoint.
+func (x *edgeShares) fill(sc *scrape, offered []float64) {
+	for i, to := range x.to {
+		over, all := 0.0, 0.0
+		for e, n := range offered {
+			over += n * x.calls[i*x.endpoints+e]
+			all += n * x.visits[e*x.services+to]
+		}
+		s := &sc.services[to]
+		sc.edges[i] = EdgeView{RPS: s.rps * ratio(over, all), P95Ms: s.p95, ErrorRate: s.errorRate}
+	}
+}

@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/grlscaler/grlscaler/sim/rng"
+)
+
+// minPodAge is the age from which metrics-server takes a container's start as its first point
+// (oracles/hpa/README.md, section 10).
+const minPodAge = 10 * time.Second
+
+// podSample is what one scrape knows about one pod.
+type podSample struct {
+	id        int64
+	hasSample bool
+	window    time.Duration
+	cpu, mem  float64
+}
+
+// podUse is a pod's CPU since the last scrape.
+type podUse struct {
+	id      int64
+	cpu     float64 // millicore-seconds
+	seconds float64 // that cpu was used in
+	points  int     // scrapes that have seen it
+}
+
+// podMetrics follows single pods the way metrics-server does.
+//
+// A sample needs two points. A pod that a scrape finds for the first time has one, unless it is at least 10 s and
+// less than one interval old: then its start counts as the first, and the sample covers its start-up. Readiness
+// plays no part: a pod that is still starting may have a sample, and it is for the HPA to leave it out.
+type podMetrics struct {
+	app     *App
+	engine  PodLister
+	cfg     MetricsConfig
+	noise   *rng.Stream
+	list    []PodInfo
+	use     []podUse // by ID
+	spare   []podUse
+	dropped []bool // by service: this scrape failed
+}
+
+func newPodMetrics(app *App, engine PodLister, cfg MetricsConfig) *podMetrics {
+	return &podMetrics{app: app, engine: engine, cfg: cfg, noise: rng.New(0, "metrics-pod-noise"), dropped: make([]bool, len(app.Services))}
+}
+
+func (p *podMetrics) reset(seed uint64) {
+	p.noise.Reseed(seed, "metrics-pod-noise")
+	p.use = p.use[:0]
+}
+
+// refresh lists the pods by ID.
+func (p *podMetrics) refresh() {
+	p.list = p.engine.Pods(p.list[:0])
+	byID := func(a, b PodInfo) int { return cmp.Compare(a.ID, b.ID) }
+	if !slices.IsSortedFunc(p.list, byID) {
+		slices.SortFunc(p.list, byID)
+	}
+}
+
+// merge brings use in step with list: pods that are gone drop out, new ones start at 0. Both are in order of ID.
+func (p *podMetrics) merge() {
+	next, k := p.spare[:0], 0
+	for i := range p.list {
+		id := p.list[i].ID
+		for k < len(p.use) && p.use[k].id < id {
+			k++
+		}
+		if k < len(p.use) && p.use[k].id == id {
+			next = append(next, p.use[k])
+		} else {
+			next = append(next, podUse{id: id})
+		}
+	}
+	p.use, p.spare = next, p.use
+}
+
+// addWindow adds the CPU of a window of so many seconds that ends at time now.
+func (p *podMetrics) addWindow(now time.Duration, seconds float64) {
+	p.refresh()
+	p.merge()
+	for i := range p.list {
+		if pod := &p.list[i]; pod.Phase != PodPending {
+			dt := min(seconds, (now - pod.StartedAt).Seconds())
+			p.use[i].cpu += pod.CPUUsedMillis * dt
+			p.use[i].seconds += dt
+		}
+	}
+}
+
+// scrape gives every pod that runs a point, and those with two a sample.
+func (p *podMetrics) scrape(st *State, sc *scrape) {
+	p.refresh()
+	p.merge()
+	sc.pods = sc.pods[:0]
+	for i := range p.list {
+		pod, use := &p.list[i], &p.use[i]
+		if pod.Phase == PodPending {
+			continue
+		}
+		cpuFactor, memFactor := 1.0, 1.0
+		if p.cfg.Noise > 0 {
+			cpuFactor, memFactor = noiseFactor(p.noise, p.cfg.Noise), noiseFactor(p.noise, p.cfg.Noise)
+		}
+		s := podSample{id: pod.ID, window: p.cfg.Interval}
+		switch age := st.At - pod.StartedAt; {
+		case use.points > 0:
+			s.hasSample = true
+		case age >= minPodAge && age < p.cfg.Interval:
+			s.hasSample, s.window = true, age
+		case pod.StartedAt <= 0 && st.At <= p.cfg.Interval:
+			// It was there when the run began: scrapes before the run have seen it.
+			s.hasSample = true
+		}
+		s.cpu = ratio(use.cpu, use.seconds) * cpuFactor
+		s.mem = st.Services[pod.Service].MemMiB * memFactor
+		use.points++
+		use.cpu, use.seconds = 0, 0
+		if p.dropped[pod.Service] {
+			s.hasSample = false
+		}
+		sc.pods = append(sc.pods, s)
+	}
+}
+
+// view fills the pods of v, grouped by service, by ID within a service.
+func (p *podMetrics) view(st *State, sc *scrape, v *View) {
+	p.refresh()
+	clear(v.PodStart)
+	for i := range p.list {
+		v.PodStart[p.list[i].Service+1]++
+	}
+	for s := range st.Services {
+		v.PodStart[s+1] += v.PodStart[s]
+	}
+	v.Pods = slices.Grow(v.Pods[:0], len(p.list))[:len(p.list)]
+	k := 0
+	for i := range p.list {
+		pod := &p.list[i]
+		s := &st.Services[pod.Service]
+		out := PodView{
+			ID: pod.ID, Phase: pod.Phase, CreatedAt: pod.CreatedAt, StartedAt: pod.StartedAt, ReadyChangedAt: pod.ReadyChangedAt,
+			RequestMillis: s.RequestMillis, MemRequestMiB: p.app.Services[pod.Service].MemRequestMiB,
+		}
+		if sc != nil {
+			for k < len(sc.pods) && sc.pods[k].id < pod.ID {
+				k++
+			}
+			if k < len(sc.pods) && sc.pods[k].id == pod.ID && sc.pods[k].hasSample {
+				x := &sc.pods[k]
+				out.HasSample, out.SampleAt, out.SampleWindow, out.CPUMillis, out.MemMiB = true, sc.at, x.window, x.cpu, x.mem
+			}
+		}
+		v.Pods[v.PodStart[pod.Service]] = out
+		v.PodStart[pod.Service]++
+	}
+	// PodStart[s] now holds the end of service s: shift by one.
+	copy(v.PodStart[1:], v.PodStart[:len(st.Services)])
+	v.PodStart[0] = 0
+}
