@@ -1,6 +1,9 @@
 package gnn
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Edges is a list of directed edges between numbered rows of two feature matrices. Messages go from
 // Src to Dst. Edges may repeat; a repeated edge counts twice.
@@ -57,19 +60,32 @@ func (e Edges) softmaxByDst(s *Scope, score Tensor) Tensor {
 	if e.Len() == 0 {
 		return score
 	}
-	shape := score.Shape()
+	ex := s.Exp(s.Sub(score, e.maxByDst(s, score)))
+	sum := s.AddScalar(e.sumByDst(s, ex), 1e-16)
+	return s.Div(ex, s.IndexSelect(sum, 0, e.dst))
+}
+
+// maxByDst returns, for each edge and head, the largest score [E, H] among the edges that end in the
+// same destination, as a constant. libtorch's scatter-maximum is not within gotch's reach, so this is
+// done in Go.
+func (e Edges) maxByDst(s *Scope, score Tensor) Tensor {
+	v := s.ToFloat32s(score)
 	if s.err != nil {
 		return Tensor{}
 	}
-	var shift Tensor
-	NoGrad(func() {
-		lowest := s.Full(-3e38, int64(e.NumDst), shape[1])
-		index := s.Expand(s.Unsqueeze(e.dst, 1), shape...)
-		shift = s.IndexSelect(s.ScatterAmax(lowest, 0, index, s.Detach(score)), 0, e.dst)
-	})
-	ex := s.Exp(s.Sub(score, shift))
-	sum := s.AddScalar(e.sumByDst(s, ex), 1e-16)
-	return s.Div(ex, s.IndexSelect(sum, 0, e.dst))
+	heads := len(v) / e.Len()
+	top := make([]float32, e.NumDst*heads)
+	for i := range top {
+		top[i] = float32(math.Inf(-1))
+	}
+	for i, x := range v {
+		at := int(e.Dst[i/heads])*heads + i%heads
+		top[at] = max(top[at], x)
+	}
+	for i := range v {
+		v[i] = top[int(e.Dst[i/heads])*heads+i%heads]
+	}
+	return s.Float32s(v, int64(e.Len()), int64(heads))
 }
 
 // meanByDst is sumByDst over the number of edges, 0 where there is none.

@@ -20,6 +20,7 @@ type GATConfig struct {
 //	out_j = Σ softmax over the edges that end in j (score) · hsᵢ, heads side by side or averaged, + bias
 type GATConv struct {
 	cfg                     GATConfig
+	params                  *Params
 	LinSrc, LinDst, LinEdge *Param // [Heads·Out, in], no bias; LinDst is LinSrc when shared
 	AttSrc, AttDst, AttEdge *Param // [1, Heads, Out]; the edge ones nil without edge features
 	Bias                    *Param
@@ -34,7 +35,7 @@ func NewGATConv(p *Params, name string, cfg GATConfig) *GATConv {
 	if cfg.SharedLin && cfg.InSrc != cfg.InDst {
 		p.fail("gat %q: one shared Linear for widths %d and %d", name, cfg.InSrc, cfg.InDst)
 	}
-	g := &GATConv{cfg: cfg}
+	g := &GATConv{cfg: cfg, params: p}
 	heads, out := int64(cfg.Heads), int64(cfg.Out)
 	lin := func(n string, in int) *Param { return p.Add(name+"."+n+".weight", Glorot, heads*out, int64(in)) }
 	if cfg.SharedLin {

@@ -178,13 +178,3 @@ func (s *Scope) Split(a Tensor, dim int64, sizes ...int64) []Tensor {
 	freeC(unsafe.Pointer(p))
 	return parts
 }
-
-// ScatterAmax returns a with each element raised to the largest element of src that index sends
-// there: a[index[i][j]][j] = max(a[...], src[i][j]) for dim 0.
-func (s *Scope) ScatterAmax(a Tensor, dim int64, index, src Tensor) Tensor {
-	if !s.ready("scatter amax", a, index, src) {
-		return Tensor{}
-	}
-	libtch.AtgScatterReduce(s.slot(), a.c, dim, index.c, src.c, "amax")
-	return s.result("scatter amax")
-}

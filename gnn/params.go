@@ -42,11 +42,12 @@ type Params struct {
 	grad   Tensor // all gradients, the same way
 	values []float32
 	grads  []float32
+	consts map[string]Tensor
 }
 
 // NewParams returns an empty set whose initialisers draw from rng.
 func NewParams(rng *rand.Rand) *Params {
-	p := &Params{byName: map[string]*Param{}, rng: rng, scope: NewScope()}
+	p := &Params{byName: map[string]*Param{}, consts: map[string]Tensor{}, rng: rng, scope: NewScope()}
 	if rng == nil {
 		p.err = errors.New("gnn: parameters need a random source, got nil")
 	}
@@ -133,6 +134,7 @@ func (p *Params) bind(q *Param, flat, grad Tensor) {
 func (p *Params) Close() {
 	p.scope.Close()
 	p.flat, p.grad, p.values, p.grads = Tensor{}, Tensor{}, nil, nil
+	clear(p.consts)
 }
 
 // All returns the weights in order of declaration. The slice belongs to p.
@@ -213,4 +215,45 @@ func (p *Params) Blend(other *Params, tau float64) error {
 	defer s.Close()
 	NoGrad(func() { s.LerpTo(p.flat, other.flat, tau) })
 	return s.Err()
+}
+
+// constant returns a tensor without gradient that layers need again and again, made once and kept
+// until Close.
+func (p *Params) constant(key string, mk func(own *Scope) Tensor) Tensor {
+	if t, ok := p.consts[key]; ok {
+		return t
+	}
+	tmp := p.scope.Nested()
+	var t Tensor
+	NoGrad(func() { t = tmp.Move(mk(tmp), p.scope) })
+	tmp.Close()
+	if !t.IsNone() {
+		p.consts[key] = t
+	}
+	return t
+}
+
+// eye returns the identity matrix [n, n].
+func (p *Params) eye(n int64) Tensor {
+	return p.constant(fmt.Sprintf("eye %d", n), func(own *Scope) Tensor {
+		v := make([]float32, n*n)
+		for i := range n {
+			v[i*n+i] = 1
+		}
+		return own.Float32s(v, n, n)
+	})
+}
+
+// spread returns the matrix [h, n·h] that repeats a row of h numbers n times: n identities side by
+// side.
+func (p *Params) spread(h, n int64) Tensor {
+	return p.constant(fmt.Sprintf("spread %d %d", h, n), func(own *Scope) Tensor {
+		v := make([]float32, h*n*h)
+		for i := range h {
+			for j := range n {
+				v[i*n*h+j*h+i] = 1
+			}
+		}
+		return own.Float32s(v, h, n*h)
+	})
 }

@@ -26,6 +26,7 @@ type call struct {
 type reply struct {
 	err      error
 	panicked any
+	returned bool // false when f ended its goroutine, as testing's Fatal and Skip do
 }
 
 // ErrTorchClosed is what Do returns after Close.
@@ -66,20 +67,29 @@ func (t *Torch) loop(threads int, ready chan<- error) {
 	for {
 		select {
 		case c := <-t.calls:
-			c.reply <- run(c.f)
+			t.run(c)
 		case <-t.done:
 			return
 		}
 	}
 }
 
-func run(f func() error) (r reply) {
-	defer func() { r.panicked = recover() }()
-	r.err = f()
-	return r
+func (t *Torch) run(c call) {
+	var r reply
+	defer func() {
+		if !r.returned {
+			if r.panicked = recover(); r.panicked == nil {
+				t.Close() // runtime.Goexit: this goroutine is ending
+			}
+		}
+		c.reply <- r
+	}()
+	r.err = c.f()
+	r.returned = true
 }
 
-// Do runs f on the torch thread and returns its error; a panic in f goes on in the caller. Calls from
+// Do runs f on the torch thread and returns its error; a panic or Goexit in f goes on in the
+// caller (after Goexit the thread is closed). Calls from
 // several goroutines run one after the other. f must not call Do of the same Torch: it would wait
 // for itself.
 func (t *Torch) Do(f func() error) error {
@@ -90,8 +100,11 @@ func (t *Torch) Do(f func() error) error {
 		return ErrTorchClosed
 	}
 	r := <-c.reply
-	if r.panicked != nil {
+	switch {
+	case r.panicked != nil:
 		panic(r.panicked)
+	case !r.returned:
+		runtime.Goexit()
 	}
 	return r.err
 }
