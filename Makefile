@@ -1,0 +1,69 @@
+# grlscaler: make help lists the targets. Everything works on a fresh Debian 12
+# that has Go 1.25 or newer; LIBTORCH=/path uses a libtorch of your own.
+
+# What `make run` does: train what has no checkpoint, then benchmark on the
+# shipped recording and scenarios.
+RUN = bin/grlscaler benchmark --seeds 3
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Flags for go test, for example TESTFLAGS='-run TestOracle -v'.
+TESTFLAGS =
+
+MODULE = github.com/grlscaler/grlscaler
+
+# The environment of whoever calls must not change what is built.
+export CGO_ENABLED = 1
+export GOFLAGS =
+unexport GOWORK GOOS GOARCH CGO_CFLAGS CGO_CXXFLAGS CGO_LDFLAGS
+
+# Packages whose code and tests do without libtorch. The race detector sees Go
+# code only, and cannot be trusted around libtorch's own threads.
+PURE = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
+	awk '/sugarme\/gotch/ { sub(/\.test$$/, "", $$1); torch[$$1] = 1; next } \
+	     { all[$$1] = 1 } END { for (p in all) if (p !~ /[._]test$$/ && !torch[p]) print p }' | sort
+
+.PHONY: setup system build run test race bench vet fmt-check staticcheck lint clean distclean help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: system ## install libtorch if missing, fit gotch to it, build bin/grlscaler
+	@GOWORK=off go run ./internal/cmd/gotchfit
+	@$(MAKE) --no-print-directory build
+
+system:
+	@sh scripts/setup-system.sh
+
+build: ## build bin/grlscaler (after setup)
+	@mkdir -p bin
+	go build -buildvcs=false -o bin/grlscaler .
+
+run: setup ## train and benchmark on the shipped recording and scenarios
+	$(RUN)
+
+test: setup ## run all tests
+	go test $(TESTFLAGS) ./...
+
+race: setup ## run the tests of packages without libtorch under the race detector
+	@pkgs="$$($(PURE))"; test -n "$$pkgs" && set -x && go test -race $(TESTFLAGS) $$pkgs
+
+bench: setup ## run all Go benchmarks
+	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+lint: setup fmt-check vet staticcheck ## gofmt, go vet, staticcheck
+
+fmt-check:
+	@bad="$$(gofmt -l .)"; if [ -n "$$bad" ]; then echo "not formatted (gofmt -w):" >&2; echo "$$bad" >&2; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+clean: ## remove what was built in this directory
+	rm -rf bin go.work go.work.sum
+
+distclean: clean ## also remove the fitted copies of gotch from the cache
+	rm -rf "$${GRLSCALER_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/grlscaler}"
