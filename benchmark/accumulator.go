@@ -19,20 +19,17 @@ type Accumulator struct {
 	allocated, slack        float64 // price-weighted integrals of Slack
 	replicas, cores, priced float64
 
-	pending []allocation    // ticks since the last window ended, whose CPU use is not known yet
-	all     sim.Histogram   // all endpoints, all counted windows
-	window  []sim.Histogram // one per endpoint: the present control interval
-	lost    []float64       // failed requests of the present control interval, one per endpoint
+	prices    []float64 // price of a core-hour where each service runs
+	lastReady []int     // ready replicas at the end of the previous tick, -1 before the first
+	pending   []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
+
+	all    sim.Histogram   // all endpoints, all counted windows
+	window []sim.Histogram // one per endpoint: the present control interval
+	lost   []float64       // failed requests of the present control interval, one per endpoint
 
 	intervals, violated, reward float64
 	actions, reversals          float64
 	direction                   []int // of each service's last scale action
-}
-
-// allocation is what one service had allocated in one tick.
-type allocation struct {
-	service           int
-	cpuMillis, weight float64
 }
 
 var _ sim.Recorder = (*Accumulator)(nil)
@@ -43,13 +40,20 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		app:       app,
 		balance:   newSupplyDemand(len(app.Services)),
 		free:      true,
-		pending:   make([]allocation, 0, sim.WindowTicks*len(app.Services)),
+		prices:    make([]float64, len(app.Services)),
+		lastReady: make([]int, len(app.Services)),
+		pending:   make([]float64, len(app.Services)),
 		window:    make([]sim.Histogram, len(app.Endpoints)),
 		lost:      make([]float64, len(app.Endpoints)),
 		direction: make([]int, len(app.Services)),
 	}
+	cheapest := math.Inf(1)
 	for i := range app.Pools {
 		a.free = a.free && app.Pools[i].PricePerCoreHour == 0
+		cheapest = min(cheapest, app.Pools[i].PricePerCoreHour)
+	}
+	for s := range a.prices {
+		a.prices[s], a.lastReady[s] = cheapest, -1
 	}
 	return a
 }
@@ -78,59 +82,65 @@ func (a *Accumulator) RecordDecision(d *sim.DecisionRecord) {
 
 // RecordTick integrates over one tick of 1 s.
 func (a *Accumulator) RecordTick(t *sim.TickRecord) {
-	if !t.Counted {
-		return
+	if t.Counted {
+		a.ticks++
+		a.balance.ticks++
 	}
-	a.ticks++
-	a.balance.ticks++
 	for s := range t.State.Services {
 		v, svc := &t.State.Services[s], &a.app.Services[s]
-		price := a.price(t.State, s)
-		weight := price
-		if a.free {
-			weight = 1
+		a.updatePrice(t.State, s)
+		// The state is that of the tick's end. Pods are removed at the start of a tick and become ready at its
+		// end, so what served throughout is the smaller of the two counts.
+		ready := v.Ready
+		if a.lastReady[s] >= 0 {
+			ready = min(ready, a.lastReady[s])
 		}
-		alloc := float64(v.Ready+v.Starting) * v.RequestMillis
-		held := alloc + float64(v.Terminating)*v.RequestMillis
+		a.lastReady[s] = v.Ready
+		if !t.Counted {
+			continue
+		}
+		weight := a.weight(s)
+		allocated := float64(v.Ready+v.Starting) * v.RequestMillis
+		held := allocated + float64(v.Terminating)*v.RequestMillis
 		a.replicas += float64(v.Ready + v.Starting)
 		a.cores += held
-		a.priced += price * held
-		a.pending = append(a.pending, allocation{s, alloc, weight})
-		a.balance.tick(s, float64(v.Ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis, weight, svc.CPURequestMillis)
+		a.priced += a.prices[s] * held
+		a.allocated += weight * allocated
+		a.pending[s] += weight * allocated
+		a.balance.tick(s, float64(ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis, weight, svc.CPURequestMillis)
 	}
-	if t.State.Window > 0 {
+	if t.Counted && t.State.Window > 0 {
 		a.endWindow(t)
 	}
 }
 
-// price is the mean price per core-hour of the nodes that the service's pods are on, of the cheapest node if it
-// has none.
-func (a *Accumulator) price(st *sim.State, s int) float64 {
-	placed := st.Placed[s*len(st.Nodes) : (s+1)*len(st.Nodes)]
-	sum, pods, cheapest := 0.0, 0, math.Inf(1)
-	for n := range st.Nodes {
-		p := st.Nodes[n].PricePerCoreHour
-		sum += float64(placed[n]) * p
-		pods += placed[n]
-		cheapest = min(cheapest, p)
+// weight is w_i of [Metrics].
+func (a *Accumulator) weight(s int) float64 {
+	if a.free {
+		return 1
 	}
-	switch {
-	case pods > 0:
-		return sum / float64(pods)
-	case len(st.Nodes) > 0:
-		return cheapest
-	default:
-		return 0
+	return a.prices[s]
+}
+
+// updatePrice takes the mean price of the nodes that the service's pods are on; without pods it keeps its price.
+func (a *Accumulator) updatePrice(st *sim.State, s int) {
+	sum, pods := 0.0, 0
+	for n, k := range st.Placed[s*len(st.Nodes) : (s+1)*len(st.Nodes)] {
+		sum += float64(k) * st.Nodes[n].PricePerCoreHour
+		pods += k
+	}
+	if pods > 0 {
+		a.prices[s] = sum / float64(pods)
 	}
 }
 
 // endWindow takes in what is known only at the end of an engine window: CPU use, requests and latencies.
 func (a *Accumulator) endWindow(t *sim.TickRecord) {
-	for _, p := range a.pending {
-		a.allocated += p.weight * p.cpuMillis
-		a.slack += p.weight * math.Max(p.cpuMillis-t.State.Services[p.service].CPUUsedMillis, 0)
+	for s := range a.pending {
+		used := a.weight(s) * t.State.Services[s].CPUUsedMillis * float64(t.State.Window)
+		a.slack += math.Max(a.pending[s]-used, 0)
+		a.pending[s] = 0
 	}
-	a.pending = a.pending[:0]
 	for e := range t.State.Endpoints {
 		v := &t.State.Endpoints[e]
 		a.offered += v.Offered

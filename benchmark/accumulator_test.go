@@ -94,6 +94,7 @@ func TestLagOfAStep(t *testing.T) {
 	// Allocated: 30 s of 1, 60 s of 3, of which nothing is used.
 	near(t, "Slack", m.Slack, 1)
 	near(t, "Replicas", m.Replicas, 210.0/90)
+	near(t, "TauO", m.TauO, 0)
 }
 
 // TestLagOpenAtTheEnd: 60 - 30 s so far.
@@ -110,12 +111,12 @@ func TestLagEpisodes(t *testing.T) {
 	for i := range ticks {
 		a, b := 2, 2
 		if (i >= 10 && i < 15) || i == 20 {
-			a = 1
+			a = 3
 		}
 		if i >= 30 && i < 50 {
 			b = 1
 		}
-		ticks[i] = scriptTick{ready: []int{a, b}, needed: []int{2, 2}}
+		ticks[i] = scriptTick{ready: []int{2, b}, needed: []int{a, 2}}
 	}
 	m := (&script{app: testApp(2), ticks: ticks}).metrics()
 	near(t, "LagCount", m.LagCount, 3)
@@ -200,8 +201,8 @@ func TestPrices(t *testing.T) {
 	near(t, "Replicas", m.Replicas, 4)
 }
 
-// TestServiceWithoutPodsIsPricedAtTheCheapestNode: a missing pod costs κ times 0.04.
-func TestServiceWithoutPodsIsPricedAtTheCheapestNode(t *testing.T) {
+// TestServiceWithoutPodsIsPricedAtTheCheapestPool: a missing pod costs κ times 0.04.
+func TestServiceWithoutPodsIsPricedAtTheCheapestPool(t *testing.T) {
 	app := testApp(2)
 	app.Pools = []sim.Pool{{Name: "dear", PricePerCoreHour: 0.12}, {Name: "cheap", PricePerCoreHour: 0.04}}
 	sc := script{app: app, nodes: []sim.NodeState{{PricePerCoreHour: 0.12}, {Pool: 1, PricePerCoreHour: 0.04}},
@@ -255,4 +256,16 @@ func TestScaleActionsAndReversals(t *testing.T) {
 	m := sc.metrics()
 	near(t, "ScaleActions", m.ScaleActions, 7)
 	near(t, "Reversals", m.Reversals, 3)
+}
+
+func TestRecordingATickAllocatesNothing(t *testing.T) {
+	app := testApp(11, 200, 500)
+	a := NewAccumulator(app)
+	st := &sim.State{Services: make([]sim.ServiceState, 11), Endpoints: make([]sim.EndpointState, 2), Nodes: make([]sim.NodeState, 4), Placed: make([]int, 44), Window: 5}
+	engine := scriptEngine{func([]sim.Histogram) {}}
+	record := sim.TickRecord{Counted: true, Needed: make([]int, 11), State: st, Engine: engine}
+	interval := sim.IntervalRecord{Counted: true, To: sim.ControlInterval}
+	if n := testing.AllocsPerRun(100, func() { a.RecordTick(&record); a.RecordInterval(&interval) }); n != 0 {
+		t.Errorf("%g allocations per tick", n)
+	}
 }

@@ -3,7 +3,8 @@ package benchmark
 // Metrics is what one trial comes to. Shares are 0..1 here and percent where they are printed. All integrals
 // run over the counted part of the episode, tick by tick (1 s); a CPU-second of service i costs
 //
-//	w_i(t) = mean price of the nodes that its pods are on; of the cheapest node while it has no pod
+//	w_i(t) = mean price of the nodes that its pods are on; while it has none the last such price, at first the
+//	         cheapest pool's
 //
 // and all w_i are 1 when every pool is free of charge. With one pool, or pools of one price, w_i is that price,
 // exactly as defined. With pools of several prices it is an approximation: demand is priced where the
@@ -25,7 +26,7 @@ type Metrics struct {
 	MeanMs, P50Ms, P95Ms, P99Ms float64
 
 	// Slack = Σ∫ w_i (a_i - u_i)⁺ dt / Σ∫ w_i a_i dt: a_i the CPU requests of ready and starting pods, u_i the
-	// CPU that the service's pods use.
+	// CPU that the service's pods use, both as means over an engine window (5 s at most), as the reward has it.
 	Slack float64
 
 	// Scaling lag: from each tick in which d_i is above s_i and was not before, the seconds until s_i ≥ d_i

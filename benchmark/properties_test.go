@@ -83,8 +83,7 @@ func TestRemovingSupplyNeverLowersCAF(t *testing.T) {
 		for i := range sc.ticks {
 			ready := make([]int, len(sc.ticks[i].ready))
 			for s, r := range sc.ticks[i].ready {
-				// One pod stays where there was one, so that the service keeps its price.
-				ready[s] = min(r, 1)
+				ready[s] = r / 3
 			}
 			sc.ticks[i].ready = ready
 		}

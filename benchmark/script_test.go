@@ -21,6 +21,7 @@ type script struct {
 	nodes  []sim.NodeState
 }
 
+// scriptTick says what held during a tick: pods leave at its start and become ready at its end.
 type scriptTick struct {
 	ready, needed []int
 	starting      []int     // nil: none
@@ -113,6 +114,12 @@ func (sc *script) setState(st *sim.State, t int) {
 		}
 		if tick.starting != nil {
 			v.Starting = tick.starting[s]
+		}
+		if t+1 < len(sc.ticks) {
+			if more := sc.ticks[t+1].ready[s] - v.Ready; more > 0 { // ready at the end of this tick
+				v.Ready += more
+				v.Starting = max(v.Starting-more, 0)
+			}
 		}
 		if tick.terminating != nil {
 			v.Terminating = tick.terminating[s]
