@@ -35,13 +35,14 @@ func NewDistribution(h *sim.Histogram) Distribution {
 // pooledPoint is one quantile of one run.
 type pooledPoint struct {
 	ms, weight float64
-	task, run  int
+	run        int
 }
 
 // pool is the latency distribution of several runs together.
 type pool struct {
-	points []pooledPoint // ascending in ms
-	counts []int         // runs of each task
+	points  []pooledPoint // ascending in ms
+	weights []float64     // [run] all tasks in a row
+	counts  []int         // [task] number of its runs
 }
 
 // newPool merges tasks[t][run].
@@ -49,10 +50,11 @@ func newPool(tasks [][]*Distribution) *pool {
 	p := &pool{counts: make([]int, len(tasks))}
 	for t, runs := range tasks {
 		p.counts[t] = len(runs)
-		for r, d := range runs {
+		for _, d := range runs {
 			for _, ms := range d.Ms {
-				p.points = append(p.points, pooledPoint{ms, d.Weight / float64(len(d.Ms)), t, r})
+				p.points = append(p.points, pooledPoint{ms, d.Weight / float64(len(d.Ms)), len(p.weights)})
 			}
+			p.weights = append(p.weights, d.Weight)
 		}
 	}
 	slices.SortStableFunc(p.points, func(a, b pooledPoint) int { return cmp.Compare(a.ms, b.ms) })
@@ -60,30 +62,31 @@ func newPool(tasks [][]*Distribution) *pool {
 }
 
 // percentiles writes the latencies below which the shares ps (ascending) of all requests lie into dst. The
-// requests of run r of task t count times[t][r]-fold, nil once. Zeros if there are no requests.
-func (p *pool) percentiles(ps, dst []float64, times [][]float64) {
-	factor := func(q *pooledPoint) float64 {
-		if times == nil {
-			return 1
-		}
-		return times[q.task][q.run]
-	}
+// requests of run r count times[r]-fold. Zeros if there are no requests.
+func (p *pool) percentiles(ps, dst, times []float64) {
 	total := 0.0
-	for i := range p.points {
-		total += p.points[i].weight * factor(&p.points[i])
+	for r, w := range p.weights {
+		total += w * times[r]
 	}
 	clear(dst)
 	k, acc := 0, 0.0
 	for i := range p.points {
-		if k == len(ps) || total <= 0 {
-			return
-		}
-		acc += p.points[i].weight * factor(&p.points[i])
-		for k < len(ps) && acc >= ps[k]*total*(1-1e-12) {
-			dst[k] = p.points[i].ms
+		q := &p.points[i]
+		acc += q.weight * times[q.run]
+		for k < len(ps) && total > 0 && acc >= ps[k]*total*(1-1e-9) {
+			dst[k] = q.ms
 			k++
 		}
 	}
+}
+
+// all counts every run once.
+func (p *pool) all() []float64 {
+	times := make([]float64, len(p.weights))
+	for r := range times {
+		times[r] = 1
+	}
+	return times
 }
 
 // poolReps is the number of bootstrap samples behind the interval of a pooled percentile. Each of them goes
@@ -94,24 +97,20 @@ const poolReps = 1000
 // their task, as in [Bootstrap].
 func (p *pool) bootstrap(ps []float64, s *rng.Stream) []Interval {
 	out := make([]Interval, len(ps))
-	times := make([][]float64, len(p.counts))
-	for t, n := range p.counts {
-		if n < 2 {
-			return out
-		}
-		times[t] = make([]float64, n)
-	}
-	if len(p.points) == 0 {
+	if len(p.points) == 0 || slices.Min(p.counts) < 2 {
 		return out
 	}
+	times := make([]float64, len(p.weights))
 	values := make([][]float64, len(ps))
 	dst := make([]float64, len(ps))
 	for range poolReps {
-		for t, n := range p.counts {
-			clear(times[t])
+		clear(times)
+		first := 0
+		for _, n := range p.counts {
 			for range n {
-				times[t][s.IntN(n)]++
+				times[first+s.IntN(n)]++
 			}
+			first += n
 		}
 		p.percentiles(ps, dst, times)
 		for k, v := range dst {

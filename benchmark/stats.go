@@ -149,29 +149,45 @@ func Bootstrap(tasks [][]float64, stat Statistic, reps int, s *rng.Stream) (Inte
 		return Interval{}, fmt.Errorf("bootstrap: %d repetitions; at least 1 is needed", reps)
 	}
 	redrawn := make([][]float64, len(tasks))
-	enough := len(tasks) > 0
+	counts := make([]int, len(tasks))
 	for t, runs := range tasks {
 		for _, v := range runs {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return Interval{}, fmt.Errorf("bootstrap: a score of task %d is %g; scores must be finite", t, v)
 			}
 		}
-		redrawn[t] = make([]float64, len(runs))
-		enough = enough && len(runs) >= 2
+		redrawn[t], counts[t] = make([]float64, len(runs)), len(runs)
 	}
-	if !enough {
-		return Interval{}, nil
+	return resample(counts, reps, s, func(draw [][]int) float64 {
+		for t, runs := range tasks {
+			for i, k := range draw[t] {
+				redrawn[t][i] = runs[k]
+			}
+		}
+		return stat(redrawn)
+	}), nil
+}
+
+// resample draws counts[t] run numbers below counts[t] for each task, reps times over, and returns the percentile
+// interval of what stat makes of them. There is none if a task has fewer than two runs, or there is no task.
+func resample(counts []int, reps int, s *rng.Stream, stat func(draw [][]int) float64) Interval {
+	if len(counts) == 0 || slices.Min(counts) < 2 {
+		return Interval{}
+	}
+	draw := make([][]int, len(counts))
+	for t, n := range counts {
+		draw[t] = make([]int, n)
 	}
 	values := make([]float64, reps)
 	for r := range values {
-		for t, runs := range tasks {
-			for i := range runs {
-				redrawn[t][i] = runs[s.IntN(len(runs))]
+		for t, n := range counts {
+			for i := range draw[t] {
+				draw[t][i] = s.IntN(n)
 			}
 		}
-		values[r] = stat(redrawn)
+		values[r] = stat(draw)
 	}
-	return percentileInterval(values), nil
+	return percentileInterval(values)
 }
 
 // percentileInterval cuts (1 - Confidence)/2 from each end of bootstrap values, which it sorts.

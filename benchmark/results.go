@@ -1,0 +1,177 @@
+package benchmark
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"gopkg.in/yaml.v3"
+)
+
+// resultsFormat is the format of the files of a results directory.
+const resultsFormat = 1
+
+// WriteResults writes summary.md, summary.csv, runs.csv, steps.csv.gz and config.yaml to dir, which it makes if need
+// be. Each is written beside and renamed. The bytes depend on the plan, its rows and info alone.
+func WriteResults(dir string, s *Summary, info Info) error {
+	config, err := configYAML(s, info)
+	if err != nil {
+		return fmt.Errorf("results %s: config.yaml: %w", dir, err)
+	}
+	steps, err := stepsCSV(s.Results)
+	if err != nil {
+		return fmt.Errorf("results %s: steps.csv.gz: %w", dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("results: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{"config.yaml", config},
+		{"runs.csv", runsCSV(s.Results)},
+		{"steps.csv.gz", steps},
+		{"summary.csv", summaryCSV(s)},
+		{"summary.md", summaryMarkdown(s, info)},
+	} {
+		if err := writeFile(filepath.Join(dir, f.name), f.data); err != nil {
+			return fmt.Errorf("results: %w", err)
+		}
+	}
+	return nil
+}
+
+// runsCSV has one row for each finished trial, in plan order.
+func runsCSV(res *Results) []byte {
+	var b bytes.Buffer
+	b.WriteString("trial,controller,kind,scenario,seed")
+	for i := range Columns {
+		b.WriteString("," + Columns[i].Key)
+	}
+	b.WriteByte('\n')
+	for i := range res.Rows {
+		row := &res.Rows[i]
+		_, _, c := res.Plan.place(row.Index)
+		b.WriteString(strconv.Itoa(row.Index) + "," + csvField(row.Controller) + "," + string(res.Plan.Controllers[c].Kind) + "," +
+			csvField(row.Scenario) + "," + strconv.FormatUint(row.Seed, 10))
+		for k := range Columns {
+			b.WriteString("," + formatFixed(Columns[k].Of(&row.Metrics), Columns[k].Decimals))
+		}
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// summaryCSV has one row for each scenario (and overall), controller and metric. estimate is the mean (over the
+// scenarios, of the mean over the seeds), or the pooled percentile for p50_ms, p95_ms and p99_ms; low and high are its 95 %
+// bootstrap interval; iqm is the interquartile mean over all runs. Empty: there is none.
+func summaryCSV(s *Summary) []byte {
+	var b bytes.Buffer
+	b.WriteString("scenario,controller,metric,runs,estimate,low,high,iqm,iqm_low,iqm_high\n")
+	for i := range s.Parts {
+		part := &s.Parts[i]
+		for c := range part.Cells {
+			cell := &part.Cells[c]
+			line := func(metric string, e *Estimate, decimals int) {
+				low, high, iqmLow, iqmHigh := "", "", "", ""
+				if e.Valid {
+					low, high = formatFixed(e.Low, decimals), formatFixed(e.High, decimals)
+				}
+				if e.IQMRange.Valid {
+					iqmLow, iqmHigh = formatFixed(e.IQMRange.Low, decimals), formatFixed(e.IQMRange.High, decimals)
+				}
+				fmt.Fprintf(&b, "%s,%s,%s,%d,%s,%s,%s,%s,%s,%s\n", csvField(part.Name), csvField(cell.Controller.Name), metric, e.Runs,
+					formatFixed(e.Value, decimals), low, high, formatFixed(e.IQM, decimals), iqmLow, iqmHigh)
+			}
+			for k := range Columns {
+				line(Columns[k].Key, &cell.Estimates[k], max(Columns[k].Decimals, 2))
+			}
+			line("caf_relative", &cell.Relative, 6)
+		}
+	}
+	return b.Bytes()
+}
+
+// stepsCSV packs the steps of all trials that have them; the gzip header holds no name and no time.
+func stepsCSV(res *Results) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write([]byte(stepsHeader)); err != nil {
+		return nil, err
+	}
+	for i := range res.Rows {
+		if _, err := z.Write(res.Rows[i].Steps); err != nil {
+			return nil, err
+		}
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// resultsConfig is config.yaml.
+type resultsConfig struct {
+	Format      int                  `yaml:"format"`
+	Tag         string               `yaml:"tag,omitempty"`
+	Command     string               `yaml:"command,omitempty"`
+	Version     string               `yaml:"version"`
+	Plan        string               `yaml:"plan"`
+	Application namedHash            `yaml:"application"`
+	Engine      namedHash            `yaml:"engine"`
+	Seeds       []uint64             `yaml:"seeds,flow"`
+	Scenarios   []namedHash          `yaml:"scenarios"`
+	Controllers []resultsController  `yaml:"controllers"`
+	Metrics     resultsMetricsConfig `yaml:"metrics"`
+	Settings    any                  `yaml:"settings,omitempty"`
+}
+
+type namedHash struct {
+	Name string `yaml:"name"`
+	Hash string `yaml:"hash,omitempty"`
+}
+
+type resultsController struct {
+	namedHash `yaml:",inline"`
+	Kind      Kind `yaml:"kind"`
+}
+
+type resultsMetricsConfig struct {
+	Version       int     `yaml:"version"`
+	Kappa         float64 `yaml:"kappa"`
+	Confidence    float64 `yaml:"confidence"`
+	BootstrapReps int     `yaml:"bootstrap_reps"`
+}
+
+func configYAML(s *Summary, info Info) ([]byte, error) {
+	p := s.Results.Plan
+	c := resultsConfig{
+		Format: resultsFormat, Tag: info.Tag, Command: info.Command, Version: p.Version, Plan: p.Hash(),
+		Application: namedHash{p.App.Name, p.AppHash}, Engine: namedHash{p.Engine.Name, p.Engine.Hash}, Seeds: p.Seeds,
+		Metrics:  resultsMetricsConfig{metricsVersion, Kappa, Confidence, BootstrapReps},
+		Settings: info.Settings,
+	}
+	for i := range p.Sources {
+		c.Scenarios = append(c.Scenarios, namedHash{p.Sources[i].Source.Name(), p.Sources[i].Hash})
+	}
+	for i := range p.Controllers {
+		c.Controllers = append(c.Controllers, resultsController{namedHash{p.Controllers[i].Name, p.Controllers[i].Hash}, p.Controllers[i].Kind})
+	}
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(&c); err != nil {
+		return nil, err
+	}
+	if err := enc.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,235 @@
+package benchmark
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// Info is what stands under a table beside what the plan knows.
+type Info struct {
+	Tag     string // name of the results, as in results/<tag>
+	Command string // the command line that made them
+	// Settings is the effective configuration, anything that YAML can hold; nil for none. It is written to
+	// config.yaml under the key settings.
+	Settings any
+}
+
+// shownColumn is a column of a printed table.
+type shownColumn struct {
+	header   string
+	decimals int // -1: three significant digits of the largest value
+	of       func(c *Cell) (e *Estimate, mark string)
+}
+
+func shown(header, key string, decimals int) shownColumn {
+	return shownColumn{header, decimals, func(c *Cell) (*Estimate, string) { return c.Of(key), "" }}
+}
+
+// headlineTable holds the four metrics that controllers are judged by.
+var headlineTable = []shownColumn{
+	shown("SLO_violate%", "slo_violate_pct", 2),
+	shown("Slack%", "slack_pct", 1),
+	{"Scaling Lag s", 1, func(c *Cell) (*Estimate, string) {
+		if c.OpenLags {
+			return c.Of("scaling_lag_s"), "*"
+		}
+		return c.Of("scaling_lag_s"), ""
+	}},
+	shown("CAF", "caf", 3),
+}
+
+// besideTable holds what is printed beside them.
+var besideTable = []shownColumn{
+	shown("p95 ms", "p95_ms", -1),
+	shown("replicas", "replicas", 1),
+	shown("cost", "cost", -1),
+	shown("reward", "reward", 2),
+	{"CAF/" + ReferencePolicy, 2, func(c *Cell) (*Estimate, string) { return &c.Relative, "" }},
+}
+
+// maxNameWidth is the width of the first column: with it the tables fit 100 columns.
+const maxNameWidth = 24
+
+// WriteTables prints, for each part of the summary, the table of the four metrics and the narrower one beside it, and
+// what a reader must know under the last.
+func WriteTables(w io.Writer, s *Summary, info Info) error {
+	for i := range s.Parts {
+		part := &s.Parts[i]
+		if _, err := fmt.Fprintf(w, "%s\n", partTitle(s, part)); err != nil {
+			return err
+		}
+		for _, columns := range [][]shownColumn{headlineTable, besideTable} {
+			if err := writeTable(w, part, columns); err != nil {
+				return fmt.Errorf("printing the table of %s: %w", part.Name, err)
+			}
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+	}
+	for _, line := range footnotes(s, info) {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// partTitle names a part and the runs behind it.
+func partTitle(s *Summary, part *Part) string {
+	runs := 0
+	if len(part.Cells) > 0 {
+		runs = part.Cells[0].Of("requests").Runs
+	}
+	if len(part.Scenarios) == 1 {
+		return fmt.Sprintf("%s: %s of each controller", part.Name, plural(runs, "run"))
+	}
+	return fmt.Sprintf("%s: %s, %s of each controller", part.Name, plural(len(part.Scenarios), "scenario"), plural(runs, "run"))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func writeTable(w io.Writer, part *Part, columns []shownColumn) error {
+	align := tw.Alignment{tw.AlignLeft}
+	header := []string{"controller"}
+	for i := range columns {
+		align = append(align, tw.AlignRight)
+		header = append(header, columns[i].header)
+	}
+	table := tablewriter.NewTable(w,
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines:      tw.Lines{ShowHeaderLine: tw.On},
+			},
+		})),
+		tablewriter.WithHeaderAutoFormat(tw.Off), // it would rewrite units
+		tablewriter.WithEastAsian(tw.Off),        // or the widths depend on the user's locale
+		tablewriter.WithAlignment(align),
+	)
+	table.Header(header)
+	for c := range part.Cells {
+		cell := &part.Cells[c]
+		row := []string{shorten(rowName(cell.Controller), maxNameWidth)}
+		for i := range columns {
+			e, mark := columns[i].of(cell)
+			row = append(row, formatPlusMinus(e, columns[i].places(part))+mark)
+		}
+		if err := table.Append(row); err != nil {
+			return err
+		}
+	}
+	return table.Render()
+}
+
+// rowName marks the bound.
+func rowName(c *ControllerSpec) string {
+	if c.Kind == KindBound {
+		return c.Name + " (bound)"
+	}
+	return c.Name
+}
+
+func shorten(s string, width int) string {
+	if r := []rune(s); len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return s
+}
+
+// places is the number of decimals of a column, the same for all rows.
+func (c *shownColumn) places(part *Part) int {
+	if c.decimals >= 0 {
+		return c.decimals
+	}
+	largest := 0.0
+	for i := range part.Cells {
+		if e, _ := c.of(&part.Cells[i]); !math.IsNaN(e.Value) {
+			largest = max(largest, math.Abs(e.Value))
+		}
+	}
+	if largest == 0 {
+		return 0
+	}
+	return min(max(2-int(math.Floor(math.Log10(largest))), 0), 6)
+}
+
+// formatPlusMinus prints mean ± half-width, the mean alone where there is no interval, - where it is not defined.
+func formatPlusMinus(e *Estimate, decimals int) string {
+	value := formatFixed(e.Value, decimals)
+	switch {
+	case value == "":
+		return "-"
+	case !e.Valid:
+		return value
+	default:
+		return value + " ± " + formatFixed(e.HalfWidth(), decimals)
+	}
+}
+
+// formatRange prints mean [low, high].
+func formatRange(e *Estimate, decimals int) string {
+	value := formatFixed(e.Value, decimals)
+	switch {
+	case value == "":
+		return "-"
+	case !e.Valid:
+		return value
+	default:
+		return value + " [" + formatFixed(e.Low, decimals) + ", " + formatFixed(e.High, decimals) + "]"
+	}
+}
+
+// footnotes is what stands under the last table.
+func footnotes(s *Summary, info Info) []string {
+	p := s.Results.Plan
+	version := p.Version
+	if version == "" {
+		version = "unknown"
+	}
+	lines := []string{
+		"Mean ± half the width of the 95 % bootstrap interval over the seeds; p95 over all requests of all runs.",
+		"All controllers met the same arrivals. A bound knows the future load and follows the demand curve: it bounds the CAF.",
+		fmt.Sprintf("Application %s, engine %s, seeds %s, plan %s, version %s.", p.App.Name, p.Engine.Name, seedList(p.Seeds), p.Hash(), version),
+	}
+	if info.Command != "" {
+		lines = append(lines, "Command: "+info.Command)
+	}
+	for _, warning := range s.Warnings {
+		lines = append(lines, "Warning: "+warning+".")
+	}
+	return lines
+}
+
+// seedList prints seeds, runs of three and more as first-last.
+func seedList(seeds []uint64) string {
+	var parts []string
+	for i := 0; i < len(seeds); {
+		j := i
+		for j+1 < len(seeds) && seeds[j+1] == seeds[j]+1 {
+			j++
+		}
+		if j-i >= 2 {
+			parts = append(parts, fmt.Sprintf("%d-%d", seeds[i], seeds[j]))
+		} else {
+			for k := i; k <= j; k++ {
+				parts = append(parts, fmt.Sprint(seeds[k]))
+			}
+		}
+		i = j + 1
+	}
+	return strings.Join(parts, ", ")
+}
