@@ -121,9 +121,7 @@ type EndpointState struct {
 	Failed  float64 // requests that timed out or were refused
 	Late    float64 // completed requests above the SLO
 	MeanMs  float64
-	P50Ms   float64
 	P95Ms   float64
-	P99Ms   float64
 }
 
 // Controller decides how many replicas (and how much CPU) each service should have.
