@@ -26,6 +26,20 @@ func (g *GCNConv) Sparse(s *Scope, x Tensor, e Edges, weight Tensor) Tensor {
 	return s.Add(used.sumByDst(s, message), g.Bias.T)
 }
 
+// Dense applies the layer to a batch x [B, N, in] with coefficients rel.Matrix.
+func (g *GCNConv) Dense(s *Scope, x Tensor, rel DenseRelation) Tensor {
+	return s.Add(rel.mix(s, s.Linear(x, g.W.T, Tensor{})), g.Bias.T)
+}
+
+// mix returns Matrix·x for a batch x [B, Ns, F]: [B, Nd, F].
+func (r DenseRelation) mix(s *Scope, x Tensor) Tensor {
+	m, shape := r.Matrix, x.Shape()
+	if s.ready("mix", m, x) && m.Shape()[0] != shape[0] {
+		m = s.Expand(m, shape[0], -1, -1)
+	}
+	return s.Bmm(m, x)
+}
+
 // Normalise returns the edges in use (self loops last) and their coefficients [E'].
 func (g *GCNConv) Normalise(s *Scope, e Edges, weight Tensor) (Edges, Tensor) {
 	if e.NumSrc != e.NumDst {
@@ -104,4 +118,15 @@ func (g *GraphConv) Sparse(s *Scope, xs, xd Tensor, e Edges, weight Tensor) Tens
 		sum = e.meanByDst
 	}
 	return s.Add(g.Rel.Forward(s, sum(s, message)), g.Root.Forward(s, xd))
+}
+
+// Dense applies the layer to a batch xs [B, Ns, inSrc], xd [B, Nd, inDst] with coefficients
+// rel.Matrix, which include the division of the mean. The narrower side of rel is mixed.
+func (g *GraphConv) Dense(s *Scope, xs, xd Tensor, rel DenseRelation) Tensor {
+	root := g.Root.Forward(s, xd)
+	if g.Rel.W.Shape[0] < g.Rel.W.Shape[1] {
+		mixed := rel.mix(s, s.Linear(xs, g.Rel.W.T, Tensor{}))
+		return s.Add(s.Add(mixed, g.Rel.bias()), root)
+	}
+	return s.Add(g.Rel.Forward(s, rel.mix(s, xs)), root)
 }

@@ -102,6 +102,15 @@ func (s *Scope) Buffer(shape ...int64) Buffer {
 	return Buffer{T: t, Data: t.float32s(numel(shape))}
 }
 
+// uninitialised is Buffer without the zeros, for buffers that are filled at once.
+func (s *Scope) uninitialised(shape ...int64) Buffer {
+	t := s.Empty(Float32, shape...)
+	if s.err != nil {
+		return Buffer{}
+	}
+	return Buffer{T: t, Data: t.float32s(numel(shape))}
+}
+
 // Set copies v into the float32 tensor dst, which must be contiguous and have len(v) elements. No
 // gradient is recorded.
 func (s *Scope) Set(dst Tensor, v []float32) { setSlice(s, dst, v, Float32) }
