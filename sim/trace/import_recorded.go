@@ -1,0 +1,338 @@
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultRecordedInterval is the time between rows of an imported run: short enough to show a surge, long enough
+// for some requests in each.
+const DefaultRecordedInterval = 5 * time.Second
+
+// mostPeriods is how many 100 ms CFS periods one second can hold: ten, and one that began before it.
+const mostPeriods = 11
+
+// RecordedPoints lists the runs whose raw files are in fsys.
+func RecordedPoints(fsys fs.FS) ([]string, error) {
+	var names []string
+	for _, set := range rawSets {
+		points, err := readPoints(fsys, set, newFindings(0))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range points {
+			names = append(names, p.name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("there is no %spoints.csv: %w", rawSets[0], fs.ErrNotExist)
+	}
+	return names, nil
+}
+
+// ImportRecorded makes a recording of one run (opt.Point) from its raw files: points (length, CPU limits), requests (one row
+// for each HTTP request) and replicas_1s (one row for each replica and second).
+//
+// t = 0 is the start of the run and the warm-up before it is left out, so that times are those of the run's description; with
+// WarmUp it is kept and t = 0 is its start. Only whole intervals are kept. For each interval:
+//
+//   - endpoints: requests that started in it, over its length; percentiles of their latencies by nearest rank (a percentile
+//     is the latency of a real request); share of them with status 400 or above. Without requests: rate 0 and no percentiles.
+//   - services: replicas (active and starting) and ready (active) as the last second in it shows them. CPU, memory and calls
+//     received are means over its seconds, all replicas together; a second that reaches over the interval's end counts with
+//     its part inside. throttled is throttled over elapsed periods of all replicas. Percentiles are known for the frontend
+//     alone: those of the requests. Calls to redis were not counted, so its rate is empty.
+//
+// When a replica is started in a cgroup that was used before, the first second's counters hold all that accumulated since:
+// more CFS periods than a second has. CPU and throttling of such a second are left out, and the notes say how many there were.
+func ImportRecorded(fsys fs.FS, opt ImportOptions) (*Recording, error) {
+	if opt.Interval == 0 {
+		opt.Interval = DefaultRecordedInterval
+	}
+	set, p, err := findPoint(fsys, opt.Point)
+	if err != nil {
+		return nil, err
+	}
+	out := newFindings(0)
+	requests, err := readRequests(fsys, set, p.name, out)
+	if err != nil {
+		return nil, err
+	}
+	replicas, err := readSeconds(fsys, set, p.name, out)
+	if err != nil {
+		return nil, err
+	}
+	w := window{interval: opt.Interval, length: p.duration}
+	if opt.WarmUp {
+		w.shift = p.warmUp
+		w.length += p.warmUp
+	}
+	w.steps = int(w.length / w.interval)
+	if w.steps == 0 {
+		return nil, fmt.Errorf("an interval of %v is longer than the run of %v; give a shorter one", w.interval, w.length)
+	}
+	if w.steps > maxLoadValues {
+		return nil, fmt.Errorf("%d intervals are too many; give a longer one", w.steps)
+	}
+	rec := &Recording{Meta: opt.meta(appOnlineBoutique,
+		"recorded by the grlscaler authors from the real services of Online Boutique (microservices-demo, Apache-2.0), run "+p.name, "Apache-2.0")}
+	rec.Meta.CPULimitMillis = p.limits
+	rec.Meta.Notes = []string{fmt.Sprintf("CPU limits are %s times the official ones.", p.quotaScale)}
+	total := w.addEndpoints(rec, requests)
+	glitches := w.addServices(rec, replicas, total)
+	rec.Meta.Notes = append(rec.Meta.Notes, w.notes(p, len(requests), glitches)...)
+	return checked(rec)
+}
+
+// findPoint finds a run by its name.
+func findPoint(fsys fs.FS, name string) (set string, p rawPoint, err error) {
+	all, err := RecordedPoints(fsys)
+	if err != nil {
+		return "", p, err
+	}
+	if name == "" {
+		return "", p, fmt.Errorf("no run was named; there are %s", strings.Join(all, ", "))
+	}
+	for _, set = range rawSets {
+		points, err := readPoints(fsys, set, newFindings(0))
+		if err != nil {
+			continue // RecordedPoints has found every mistake but a missing set
+		}
+		if i := slices.IndexFunc(points, func(q rawPoint) bool { return q.name == name }); i >= 0 {
+			return set, points[i], nil
+		}
+	}
+	return "", p, fmt.Errorf("there is no run %q; %s", name, didYouMean(name, all))
+}
+
+// window cuts a run into intervals, numbered from 0.
+type window struct {
+	shift    time.Duration // recording's time less the run's time
+	length   time.Duration
+	interval time.Duration
+	steps    int
+	used     int // requests within
+}
+
+// start is when interval k begins.
+func (w *window) start(k int) time.Duration { return time.Duration(k) * w.interval }
+
+// touched returns the intervals, from first to before end, that a stretch of time touches.
+func (w *window) touched(from, to time.Duration) (first, end int) {
+	if to <= 0 {
+		return 0, 0
+	}
+	return int(max(from, 0) / w.interval), min(w.steps, int((to-1)/w.interval)+1)
+}
+
+// overlap is how much of a stretch of time lies in interval k, in seconds.
+func (w *window) overlap(k int, from, to time.Duration) float64 {
+	return (min(w.start(k+1), to) - max(w.start(k), from)).Seconds()
+}
+
+// outcome is what became of the requests of one interval.
+type outcome struct {
+	ms     []float64
+	failed int
+}
+
+// row turns an outcome into the numbers of a row.
+func (o *outcome) row(interval time.Duration) (rps, p50, p95, p99, errors float64) {
+	n := len(o.ms)
+	if n == 0 {
+		no := NoValue()
+		return 0, no, no, no, no
+	}
+	slices.Sort(o.ms)
+	return round(float64(n)/interval.Seconds(), 6), round(nearestRank(o.ms, 0.50), 3), round(nearestRank(o.ms, 0.95), 3),
+		round(nearestRank(o.ms, 0.99), 3), round(float64(o.failed)/float64(n), 6)
+}
+
+// nearestRank is the smallest of sorted values that at least the share q of them does not exceed.
+func nearestRank(sorted []float64, q float64) float64 {
+	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
+}
+
+// round rounds to a number of decimals.
+func round(v float64, decimals int) float64 {
+	scale := math.Pow(10, float64(decimals))
+	return math.Round(v*scale) / scale
+}
+
+// addEndpoints fills the endpoints table and returns the outcome of all requests of each interval.
+func (w *window) addEndpoints(rec *Recording, requests []rawRequest) []outcome {
+	byEndpoint := map[string][]outcome{}
+	total := make([]outcome, w.steps)
+	for _, r := range requests {
+		if byEndpoint[r.endpoint] == nil {
+			byEndpoint[r.endpoint] = make([]outcome, w.steps)
+		}
+		at := r.at + w.shift
+		if at < 0 || at >= w.start(w.steps) {
+			continue
+		}
+		w.used++
+		k := int(at / w.interval)
+		for _, o := range []*outcome{&byEndpoint[r.endpoint][k], &total[k]} {
+			o.ms = append(o.ms, r.ms)
+			if r.failed {
+				o.failed++
+			}
+		}
+	}
+	names := sortedKeys(byEndpoint)
+	for k := range w.steps {
+		for _, name := range names {
+			row := EndpointRow{At: time.Duration(k) * w.interval, Endpoint: name}
+			row.RPS, row.P50Ms, row.P95Ms, row.P99Ms, row.ErrorRate = byEndpoint[name][k].row(w.interval)
+			rec.Endpoints = append(rec.Endpoints, row)
+		}
+	}
+	return total
+}
+
+// serviceSum adds up the seconds of one service and interval, each weighted by its part inside.
+type serviceSum struct {
+	cpu, mem               float64 // millicore-seconds, MiB-seconds
+	periods, throttled     float64
+	started, done, errored float64
+	last                   time.Duration // end of the last second that ends in the interval
+	replicas, ready        float64       // in that second
+}
+
+// sampling says which part of an interval was sampled.
+type sampling struct {
+	seconds float64
+	last    time.Duration // end of the last second that ends in the interval; 0 = none does
+}
+
+// addServices fills the services table. It returns how many seconds of replicas had counters that cannot be of one second.
+func (w *window) addServices(rec *Recording, seconds []rawSecond, requests []outcome) (glitches int) {
+	sums := map[string][]serviceSum{}
+	sampled := make([]sampling, w.steps)
+	known := map[time.Duration]bool{}
+	for i := range seconds {
+		s := &seconds[i]
+		if sums[s.service] == nil {
+			sums[s.service] = make([]serviceSum, w.steps)
+		}
+		to := s.end + w.shift
+		from := to - time.Second
+		glitch := s.periods > mostPeriods
+		first, end := w.touched(from, to)
+		for k := first; k < end; k++ {
+			part := w.overlap(k, from, to)
+			ends := to <= w.start(k+1)
+			sums[s.service][k].add(s, part, glitch)
+			if ends {
+				sums[s.service][k].sample(s.state, to)
+				sampled[k].last = max(sampled[k].last, to)
+			}
+			if !known[to] {
+				sampled[k].seconds += part
+			}
+		}
+		known[to] = true
+		if glitch && first < end {
+			glitches++
+		}
+	}
+	for k := range w.steps {
+		for _, name := range sortedKeys(sums) {
+			row := sums[name][k].row(sampled[k])
+			row.At, row.Service = w.start(k), name
+			switch name {
+			case "frontend": // its requests are those that the client measured
+				_, row.P50Ms, row.P95Ms, row.P99Ms, _ = requests[k].row(w.interval)
+			case "redis": // its calls were not counted
+				row.RPS, row.ErrorRate = NoValue(), NoValue()
+			}
+			rec.Services = append(rec.Services, row)
+		}
+	}
+	return glitches
+}
+
+// add adds a replica's second, of which part is in the interval.
+func (s *serviceSum) add(r *rawSecond, part float64, glitch bool) {
+	s.mem += part * r.memMiB
+	s.started += part * r.started
+	s.done += part * r.done
+	s.errored += part * r.errored
+	if !glitch {
+		s.cpu += part * r.cpuMillis
+		s.periods += part * r.periods
+		s.throttled += part * r.throttled
+	}
+}
+
+// sample counts a replica by its state at the end of a second in the interval. Replicas that drain or are parked
+// do not count.
+func (s *serviceSum) sample(state string, at time.Duration) {
+	if at < s.last {
+		return
+	}
+	if at > s.last {
+		s.last, s.replicas, s.ready = at, 0, 0
+	}
+	switch state {
+	case "active":
+		s.replicas++
+		s.ready++
+	case "starting":
+		s.replicas++
+	}
+}
+
+// row turns the sums into means over the time that was sampled.
+func (s *serviceSum) row(sampled sampling) ServiceRow {
+	no := NoValue()
+	row := ServiceRow{Replicas: no, Ready: no, CPUMillis: no, MemMiB: no, RPS: no, P50Ms: no, P95Ms: no, P99Ms: no,
+		ErrorRate: no, RxKbps: no, TxKbps: no, Throttled: no}
+	if sampled.last > 0 {
+		row.Replicas, row.Ready = 0, 0 // unless the last second shows some
+		if s.last == sampled.last {
+			row.Replicas, row.Ready = s.replicas, s.ready
+		}
+	}
+	if sampled.seconds > 0 {
+		row.CPUMillis = round(s.cpu/sampled.seconds, 2)
+		row.MemMiB = round(s.mem/sampled.seconds, 2)
+		row.RPS = round(s.started/sampled.seconds, 3)
+	}
+	if s.done > 0 {
+		row.ErrorRate = round(s.errored/s.done, 6)
+	}
+	if s.periods > 0 {
+		row.Throttled = round(s.throttled/s.periods, 4)
+	}
+	return row
+}
+
+// notes says what was done with a run.
+func (w *window) notes(p rawPoint, requests, glitches int) []string {
+	var notes []string
+	if w.shift == 0 {
+		notes = append(notes, fmt.Sprintf("t = 0 is the start of the run; its warm-up of %s s is left out.", seconds(int64(p.warmUp))))
+	} else {
+		notes = append(notes, fmt.Sprintf("t = 0 is the start of the warm-up; the run begins at t = %s.", seconds(int64(p.warmUp))))
+	}
+	notes = append(notes, fmt.Sprintf("%d of %d requests started in the intervals kept.", w.used, requests))
+	if rest := w.length - w.start(w.steps); rest > 0 {
+		notes = append(notes, fmt.Sprintf("The last %s s, less than an interval, are left out.", seconds(int64(rest))))
+	}
+	if glitches > 0 {
+		notes = append(notes, fmt.Sprintf("CPU and throttling of %d replica-seconds are left out: their counters hold more than one second "+
+			"(first second of a replica in a cgroup used before).", glitches))
+	}
+	return append(notes, "Percentiles are by nearest rank; the 99th of few requests is their maximum.",
+		"Requests are what reached the frontend: within one task of the load generator a request waits for the one before it.")
+}
