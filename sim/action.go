@@ -265,6 +265,8 @@ func (a *Actions) request(v *View, s, d, q, p int, dst []ScaleRequest) []ScaleRe
 
 // overlay changes v as if the requests had been carried out, as far as the API server would show it at once:
 // wanted replicas, quotas, requests and the room that new pods take. The next decision of the same turn is made on it.
+// That a pod which waits for room may find it when a quota changes is not foreseen; the engine then refuses, at worst,
+// a later change of the same turn.
 func (a *Actions) overlay(v *View, requests []ScaleRequest) {
 	for _, r := range requests {
 		svc, x := &a.app.Services[r.Service], &v.Services[r.Service]

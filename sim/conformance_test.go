@@ -4,47 +4,44 @@ import (
 	"testing"
 
 	"github.com/grlscaler/grlscaler/sim"
-	"github.com/grlscaler/grlscaler/sim/rng"
+	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/simtest"
 )
 
 func TestStaticConforms(t *testing.T) {
-	simtest.TestController(t, func(*testing.T) sim.Controller { return &sim.Static{} })
+	simtest.TestController(t, func(*testing.T, *sim.App) sim.Controller { return &sim.Static{} })
 }
 
 func TestOracleControllerConforms(t *testing.T) {
-	simtest.TestController(t, func(*testing.T) sim.Controller { return &sim.Oracle{} })
+	simtest.TestController(t, func(*testing.T, *sim.App) sim.Controller { return &sim.Oracle{} })
 }
 
-// A random agent in every action mode. It draws from a stream that Reset does not know, so each run gets a fresh one.
-func TestAgentConforms(t *testing.T) {
-	for _, mode := range []string{sim.ActionJoint, sim.ActionSelect} {
-		t.Run(mode, func(t *testing.T) {
-			simtest.TestController(t, func(t *testing.T) sim.Controller { return &randomAgent{mode: mode} })
+func TestRandomConforms(t *testing.T) {
+	for _, tc := range []struct{ kind, mode string }{
+		{sim.KindCluster, sim.ActionJoint}, {sim.KindCluster, sim.ActionSelect}, {sim.KindGymHPA, sim.ActionJoint},
+	} {
+		t.Run(tc.kind+"/"+tc.mode, func(t *testing.T) {
+			cfg := sim.DefaultEnvConfig()
+			cfg.Kind, cfg.Action.Mode = tc.kind, tc.mode
+			simtest.TestController(t, func(t *testing.T, app *sim.App) sim.Controller {
+				c, err := sim.NewRandom("random", app, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			})
 		})
 	}
 }
 
-// randomAgent takes random allowed actions from a stream that its seed names.
-type randomAgent struct {
-	*sim.Agent
-	mode   string
-	random *rng.Stream
-}
-
-func (r *randomAgent) Name() string { return "random" }
-
-func (r *randomAgent) Reset(app *sim.App, seed uint64) error {
-	r.random = rng.New(seed, "random-agent")
-	cfg := sim.DefaultEnvConfig()
-	cfg.Action.Mode = r.mode
-	cfg.Action.DecisionsPerInterval = 1 // so that no service is asked for twice
-	var err error
-	r.Agent, err = sim.NewAgent("random", app, cfg, func(obs *sim.Obs, action []int32) error {
-		simtest.RandomAction(r.Spec(), obs.Mask, r.random, action)
-		return nil
+func TestHPAConforms(t *testing.T) {
+	simtest.TestController(t, func(t *testing.T, _ *sim.App) sim.Controller {
+		c, err := sim.NewHPASet(hpa.Set{CPUPercent: 60})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
 	})
-	return err
 }
 
 func TestVecEnvConforms(t *testing.T) {
@@ -60,7 +57,7 @@ func TestVecEnvConforms(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			app := simtest.Chain(t)
-			source := simtest.NewSteps(t, app, 600, 60, simtest.At(0, 10), simtest.At(120, 60), simtest.At(360, 10))
+			source := simtest.NewSteps(t, app, 600, 60, simtest.At(0, 10), simtest.At(120, 150), simtest.At(360, 10))
 			source.Spread = 0.5
 			simtest.TestEnv(t, func(t *testing.T, workers int) sim.VectorEnv {
 				cfg := sim.DefaultEnvConfig()

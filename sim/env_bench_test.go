@@ -11,30 +11,6 @@ func newFluidEngine(app *App) func() (Engine, error) {
 	return func() (Engine, error) { return NewFluid(app, FluidOptions{}) }
 }
 
-// randomAction draws an allowed choice for every part.
-func randomAction(spec *EnvSpec, mask []bool, s *rng.Stream, action []int32) {
-	at := 0
-	for i, n := range spec.Action.NVec {
-		allowed := 0
-		for _, ok := range mask[at : at+n] {
-			if ok {
-				allowed++
-			}
-		}
-		k := s.IntN(allowed)
-		for j, ok := range mask[at : at+n] {
-			if ok {
-				if k == 0 {
-					action[i] = int32(j)
-					break
-				}
-				k--
-			}
-		}
-		at += n
-	}
-}
-
 // testEnv is one environment on scenario peak of Online Boutique, with room for its arrays.
 type testEnv struct {
 	*VecEnv
@@ -64,7 +40,7 @@ func (e *testEnv) randomStep(tb testing.TB) {
 	spec := e.Spec()
 	parts, width := len(spec.Action.NVec), spec.MaskWidth()
 	for i := range e.NumEnvs() {
-		randomAction(spec, e.obs.Mask[i*width:(i+1)*width], e.random, e.actions[i*parts:(i+1)*parts])
+		RandomAction(spec, e.obs.Mask[i*width:(i+1)*width], e.random, e.actions[i*parts:(i+1)*parts])
 	}
 	e.step(tb)
 }

@@ -28,6 +28,8 @@ type VecEnv struct {
 	obs, final *Obs
 	rewards    []float32
 	truncated  []bool
+	rows       []Obs // views of the rows of obs and final, here so that they are not allocated in every step
+	finals     []Obs
 }
 
 var _ VectorEnv = (*VecEnv)(nil)
@@ -40,7 +42,7 @@ func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func
 	if n < 1 {
 		return nil, fmt.Errorf("vector environment: %d environments; at least 1 is needed", n)
 	}
-	v := &VecEnv{errs: make([]error, n)}
+	v := &VecEnv{errs: make([]error, n), rows: make([]Obs, n), finals: make([]Obs, n)}
 	for i := range n {
 		engine, err := newEngine()
 		if err != nil {
@@ -127,9 +129,9 @@ func (v *VecEnv) stepBlock(from, to int) {
 	spec := v.Spec()
 	parts := len(spec.Action.NVec)
 	for i := from; i < to; i++ {
-		row, final := v.obs.Row(spec, i), v.final.Row(spec, i)
+		v.rows[i], v.finals[i] = v.obs.Row(spec, i), v.final.Row(spec, i)
 		var reward float64
-		reward, v.truncated[i], v.errs[i] = v.envs[i].Step(v.actions[i*parts:(i+1)*parts], &row, &final)
+		reward, v.truncated[i], v.errs[i] = v.envs[i].Step(v.actions[i*parts:(i+1)*parts], &v.rows[i], &v.finals[i])
 		v.rewards[i] = float32(reward)
 	}
 }

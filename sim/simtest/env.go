@@ -27,36 +27,12 @@ func NewDriver(env sim.VectorEnv, seed uint64) *Driver {
 		Rewards: make([]float32, n), Terminated: make([]bool, n), Truncated: make([]bool, n), random: rng.New(seed, "random-actions")}
 }
 
-// RandomAction draws an allowed choice for every part.
-func RandomAction(spec *sim.EnvSpec, mask []bool, s *rng.Stream, action []int32) {
-	at := 0
-	for i, n := range spec.Action.NVec {
-		allowed := 0
-		for _, ok := range mask[at : at+n] {
-			if ok {
-				allowed++
-			}
-		}
-		skip := s.IntN(allowed)
-		for j, ok := range mask[at : at+n] {
-			if ok && skip == 0 {
-				action[i] = int32(j)
-				break
-			}
-			if ok {
-				skip--
-			}
-		}
-		at += n
-	}
-}
-
 // Step takes random allowed actions.
 func (d *Driver) Step() error {
 	spec := d.Env.Spec()
 	parts, width := len(spec.Action.NVec), spec.MaskWidth()
 	for i := range d.Env.NumEnvs() {
-		RandomAction(spec, d.Obs.Mask[i*width:(i+1)*width], d.random, d.Actions[i*parts:(i+1)*parts])
+		sim.RandomAction(spec, d.Obs.Mask[i*width:(i+1)*width], d.random, d.Actions[i*parts:(i+1)*parts])
 	}
 	return d.Env.Step(d.Actions, d.Obs, d.Final, d.Rewards, d.Terminated, d.Truncated)
 }

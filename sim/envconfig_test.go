@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDecodeEnvConfig(t *testing.T) {
+	got, err := DecodeEnvConfig(strings.NewReader(`
+kind: cluster
+app: redis
+scenarios: [peak]
+num_envs: 4
+action: {mode: select, quota_steps: [0.5, 1, 2]}
+reward: {slack: 2}
+metrics: {lag: 15s, noise: 0.05}
+`), "env.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultEnvConfig()
+	want.App, want.Scenarios, want.NumEnvs = "redis", []string{"peak"}, 4
+	want.Action.Mode, want.Action.QuotaSteps = ActionSelect, []float64{0.5, 1, 2}
+	want.Reward.Slack = 2
+	want.Metrics.Lag, want.Metrics.Noise = 15*time.Second, 0.05
+	if !reflect.DeepEqual(*got, want) {
+		t.Errorf("got  %+v\nwant %+v", *got, want)
+	}
+	d := DefaultEnvConfig()
+	if err := d.Validate(); err != nil {
+		t.Errorf("the defaults are not valid: %v", err)
+	}
+}
+
+// Every mistake is reported at once, with file, line and key.
+func TestEnvConfigMistakes(t *testing.T) {
+	_, err := DecodeEnvConfig(strings.NewReader(`kind: x
+app: ""
+scenarios: [peak, peak]
+num_envs: 0
+workers: -1
+initial: big
+warmup_intervals: -2
+max_intervals: -1
+action: {mode: all}
+reward:
+  name: best
+metrics:
+  noise: 7
+`), "env.yaml")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		`env.yaml:1: kind: unknown "x"; one of cluster, gym_hpa`, "env.yaml:2: app: missing", `env.yaml:3: scenarios[1]: "peak" is empty or given twice`,
+		"env.yaml:4: num_envs: 0", "env.yaml:5: workers: -1", `env.yaml:6: initial: unknown "big"`, "env.yaml:7: warmup_intervals: -2",
+		"env.yaml:8: max_intervals: -1", `env.yaml:9: action.mode: unknown "all"`, `env.yaml:11: reward.name: unknown "best"`, "env.yaml:13: metrics.noise: 7",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing from:\n%v", want, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"kind: cluster\nspeed: 3\n":  `env.yaml:2: unknown key "speed"`,
+		"num_envs: 2.5\n":            "env.yaml:1: num_envs: 2.5 is not a whole number",
+		"reward: {slack: .nan}\n":    "is not a finite number",
+		"scenarios: []\n":            "scenarios: empty",
+		"kind: cluster\n---\na: 1\n": "second YAML document",
+	} {
+		if _, err := DecodeEnvConfig(strings.NewReader(text), "env.yaml"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+}
