@@ -45,6 +45,9 @@ func (g *GATConv) Dense(s *Scope, xs, xd Tensor, rel DenseRelation) Tensor {
 // its part of the scores.
 func (g *GATConv) attend(s *Scope, lin, att *Param) Tensor {
 	h, c := int64(g.cfg.Heads), int64(g.cfg.Out)
+	if h == 1 {
+		return s.Mm(s.View(att.T, 1, c), lin.T)
+	}
 	return s.Squeeze(s.Bmm(s.View(att.T, h, 1, c), s.View(lin.T, h, c, -1)), 1)
 }
 
@@ -93,11 +96,7 @@ func (g *GATConv) mix(s *Scope, alpha, x Tensor, rel DenseRelation) Tensor {
 		return Tensor{}
 	}
 	sum := s.Bmm(s.Transpose(alpha, 1, 2), x)
-	sum = s.View(sum, shape[0], -1, int64(g.cfg.Heads)*shape[2])
-	if !rel.Alive.IsNone() {
-		sum = s.Mul(sum, rel.Alive)
-	}
-	return sum
+	return rel.alive(s, s.View(sum, shape[0], -1, int64(g.cfg.Heads)*shape[2]))
 }
 
 // project applies W_src to mixed features [B, Nd, Heads·F], each head's block to its part.

@@ -68,6 +68,7 @@ func (g *GraphConv) dense(s *Scope, xs, xd Tensor, rel DenseRelation) Tensor {
 // service receives is the mean over calls and hosts, what a node receives comes from runs_on.
 type HeteroLayer struct {
 	Convs [3]relationConv
+	gat   *heteroGAT // the dense form, when all three are GAT of one shape
 }
 
 // NewHeteroLayer declares name.calls.*, name.runs_on.* and name.hosts.*.
@@ -93,6 +94,7 @@ func NewHeteroLayer(p *Params, name string, cfg HeteroLayerConfig) *HeteroLayer 
 			p.fail("layer %q: no layer of kind %q for relation %s", name, kind, RelationNames[r])
 		}
 	}
+	l.gat = newHeteroGAT(l.Convs)
 	return l
 }
 
@@ -131,6 +133,9 @@ func meanOf(s *Scope, a, b Tensor) Tensor {
 
 // Dense applies the layer to a batch: svc [B, S, ServiceIn] and node [B, N, NodeIn].
 func (l *HeteroLayer) Dense(s *Scope, svc, node Tensor, rels [3]DenseRelation) (Tensor, Tensor) {
+	if l.gat != nil {
+		return l.gat.dense(s, svc, node, rels)
+	}
 	calls := l.Convs[Calls].dense(s, svc, svc, rels[Calls])
 	hosts := l.Convs[Hosts].dense(s, node, svc, rels[Hosts])
 	return meanOf(s, calls, hosts), l.Convs[RunsOn].dense(s, svc, node, rels[RunsOn])

@@ -257,3 +257,12 @@ func (p *Params) spread(h, n int64) Tensor {
 		return own.Float32s(v, h, n*h)
 	})
 }
+
+// spreadTwo returns the matrix [2h, (a+b)·h] that repeats the first h of 2h numbers a times and then
+// the others b times.
+func (p *Params) spreadTwo(h, a, b int64) Tensor {
+	return p.constant(fmt.Sprintf("spread %d %d %d", h, a, b), func(own *Scope) Tensor {
+		upper := own.Cat(1, p.spread(h, a), own.Zeros(Float32, h, b*h))
+		return own.Cat(0, upper, own.Cat(1, own.Zeros(Float32, h, a*h), p.spread(h, b)))
+	})
+}
