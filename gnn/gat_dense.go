@@ -110,9 +110,9 @@ func (g *GATConv) project(s *Scope, mixed Tensor) Tensor {
 	w := s.Transpose(s.View(g.LinSrc.T, h, c, f), 1, 2) // [Heads, F, Out]
 	if !g.cfg.Concat {
 		// The mean over heads is one product with all blocks on top of each other.
-		out := s.Mm(s.View(mixed, b*nd, h*f), s.Reshape(w, h*f, c))
+		out := s.Mm(s.Reshape(mixed, b*nd, h*f), s.Reshape(w, h*f, c))
 		return s.View(s.MulScalar(out, 1/float64(h)), b, nd, c)
 	}
-	out := s.Bmm(s.Transpose(s.View(mixed, b*nd, h, f), 0, 1), w) // [Heads, B·Nd, Out]
+	out := s.Bmm(s.Transpose(s.Reshape(mixed, b*nd, h, f), 0, 1), w) // [Heads, B·Nd, Out]
 	return s.Reshape(s.Transpose(out, 0, 1), b, nd, h*c)
 }

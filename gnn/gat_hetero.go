@@ -135,7 +135,7 @@ func (l *heteroGAT) combineFeatures(s *Scope, alpha, alphaHosts, svc, node Tenso
 // [Heads, F, Out].
 func (l *heteroGAT) byHead(s *Scope, g *GATConv, mixed Tensor) (x, w Tensor) {
 	f := g.LinSrc.Shape[1]
-	x = s.Transpose(s.View(mixed, -1, l.heads, f), 0, 1)
+	x = s.Transpose(s.Reshape(mixed, -1, l.heads, f), 0, 1)
 	return x, s.Transpose(s.View(g.LinSrc.T, l.heads, l.out, f), 1, 2)
 }
 
