@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/grlscaler/grlscaler/sim/rng"
@@ -10,7 +11,7 @@ import (
 // arrivals draws how many requests arrive in a tick: exact Poisson counts from the stream "arrivals".
 //
 // A run draws 15 counts per endpoint and control interval, which with a general method costs as much as the whole
-// engine. So the mean is split, λ = n/4 + f with n whole: a Poisson(n/4) count comes from an alias table (Walker 1977,
+// engine. So the mean is split, λ = n/2 + f with n whole: a Poisson(n/2) count comes from an alias table (Walker 1977,
 // in Vose's form; IEEE Trans. Softw. Eng. 17(9), 1991), a Poisson(f) count by inversion, and their sum is Poisson(λ).
 // e^-f is kept while the mean stays the same. Means from 256 on are left to [rng.Stream.Poisson].
 type arrivals struct {
@@ -43,8 +44,8 @@ func (a *arrivals) draw(e int, mean float64) float64 {
 	}
 	m := &a.last[e]
 	if m.mean != mean {
-		quarters := math.Floor(mean * quarter)
-		*m = arrivalMean{mean: mean, frac: mean - quarters/quarter, table: poissonTable(int(quarters))}
+		cell := math.Floor(mean * gridPerUnit)
+		*m = arrivalMean{mean: mean, frac: mean - cell/gridPerUnit, table: poissonTable(int(cell))}
 		m.expFrac = math.Exp(-m.frac)
 	}
 	count := m.table.draw(a.stream.Float64())
@@ -60,13 +61,13 @@ func (a *arrivals) draw(e int, mean float64) float64 {
 
 const (
 	maxAliasMean = 256
-	quarter      = 4 // tables per unit of the mean
+	gridPerUnit  = 2 // tables per unit of the mean
 )
 
-// poissonTables are made when first used: about 3 kB each, and a run uses a few dozen.
-var poissonTables [maxAliasMean * quarter]atomic.Pointer[aliasTable]
+// poissonTables are made when first used: at most 2 kB each, and a run uses a few dozen.
+var poissonTables [maxAliasMean * gridPerUnit]atomic.Pointer[aliasTable]
 
-// poissonTable returns the alias table of the Poisson distribution with mean n/4. Two goroutines may make the same
+// poissonTable returns the alias table of the Poisson distribution with mean n/2. Two goroutines may make the same
 // table; they are equal.
 func poissonTable(n int) *aliasTable {
 	if t := poissonTables[n].Load(); t != nil {
@@ -78,43 +79,37 @@ func poissonTable(n int) *aliasTable {
 }
 
 // aliasTable draws from a finite distribution with one uniform number: cell i holds the outcome low+i with
-// probability keep, else low+other.
+// a probability of keep / 2^48, else low+other. A cell is keep<<16 | other: small tables stay in the cache.
 type aliasTable struct {
 	low   int
 	size  float64
-	cells []aliasCell
+	cells []uint64
 }
 
-type aliasCell struct {
-	keep  float64
-	other int
-}
+const aliasOne = 1 << 48 // a probability of 1
 
-// newPoissonTable covers all counts whose probability relative to the mode's is at least 1e-18, which leaves out less
+// newPoissonTable covers all counts whose probability relative to the mode's is at least 1e-16, which leaves out less
 // than the rounding of a float64.
 func newPoissonTable(n int) *aliasTable {
-	mean := float64(n) / quarter
+	mean := float64(n) / gridPerUnit
 	mode := math.Floor(mean)
 	weights := []float64{1} // relative to the mode
 	for k, w := mode+1, 1.0; ; k++ {
-		if w *= mean / k; w < 1e-18 {
+		if w *= mean / k; w < 1e-16 {
 			break
 		}
 		weights = append(weights, w)
 	}
 	var below []float64
 	for k, w := mode, 1.0; k >= 1; k-- {
-		if w *= k / mean; w < 1e-18 {
+		if w *= k / mean; w < 1e-16 {
 			break
 		}
 		below = append(below, w)
 	}
+	slices.Reverse(below)
 	t := &aliasTable{low: int(mode) - len(below)}
-	all := make([]float64, 0, len(below)+len(weights))
-	for i := len(below) - 1; i >= 0; i-- {
-		all = append(all, below[i])
-	}
-	t.fill(append(all, weights...))
+	t.fill(append(below, weights...))
 	return t
 }
 
@@ -124,7 +119,7 @@ func (t *aliasTable) fill(weights []float64) {
 	for _, w := range weights {
 		sum += w
 	}
-	t.size, t.cells = float64(n), make([]aliasCell, n)
+	t.size, t.cells = float64(n), make([]uint64, n)
 	var small, large []int
 	scaled := make([]float64, n)
 	for i, w := range weights {
@@ -138,7 +133,7 @@ func (t *aliasTable) fill(weights []float64) {
 	for len(small) > 0 && len(large) > 0 {
 		s, l := small[len(small)-1], large[len(large)-1]
 		small = small[:len(small)-1]
-		t.cells[s] = aliasCell{scaled[s], l}
+		t.cells[s] = uint64(scaled[s]*aliasOne)<<16 | uint64(l)
 		scaled[l] -= 1 - scaled[s]
 		if scaled[l] < 1 {
 			large = large[:len(large)-1]
@@ -146,7 +141,7 @@ func (t *aliasTable) fill(weights []float64) {
 		}
 	}
 	for _, i := range append(small, large...) {
-		t.cells[i] = aliasCell{1, i}
+		t.cells[i] = uint64(i) // whatever the rest of the draw is
 	}
 }
 
@@ -154,9 +149,9 @@ func (t *aliasTable) fill(weights []float64) {
 func (t *aliasTable) draw(u float64) float64 {
 	u *= t.size
 	i := int(u)
-	c := &t.cells[i]
-	k := c.other
-	if u-float64(i) < c.keep {
+	c := t.cells[i]
+	k := int(c & 0xffff)
+	if uint64((u-float64(i))*aliasOne) < c>>16 {
 		k = i // a conditional move: which way it goes cannot be predicted
 	}
 	return float64(t.low + k)

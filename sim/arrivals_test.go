@@ -44,17 +44,18 @@ func TestArrivalsArePoisson(t *testing.T) {
 
 // A table's cells add up to the distribution it was made from, to rounding.
 func TestPoissonTablesAreExact(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 4, 7, 40, 401, maxAliasMean*quarter - 1} {
+	for _, n := range []int{0, 1, 2, 3, 4, 7, 40, 401, maxAliasMean*gridPerUnit - 1} {
 		table := poissonTable(n)
 		got := make([]float64, len(table.cells))
 		for i, c := range table.cells {
-			got[i] += c.keep / table.size
-			got[c.other] += (1 - c.keep) / table.size
+			keep := float64(c>>16) / aliasOne
+			got[i] += keep / table.size
+			got[c&0xffff] += (1 - keep) / table.size
 		}
 		for i, p := range got {
 			want := 1.0 // mean 0: always 0
 			if n > 0 {
-				want = poissonPMF(float64(n)/quarter, table.low+i)
+				want = poissonPMF(float64(n)/gridPerUnit, table.low+i)
 			}
 			if math.Abs(p-want) > 1e-13 {
 				t.Errorf("table %d: P(%d) = %v, want %v", n, table.low+i, p, want)
