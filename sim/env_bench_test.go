@@ -159,3 +159,28 @@ func BenchmarkEnvParts(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkRunController is one episode of 1500 s under a controller, as a benchmark runs it.
+func BenchmarkRunController(b *testing.B) {
+	app := onlineBoutique(b)
+	src := scenarioSource(b, app, "rushsale")
+	var ep Episode
+	if err := src.Episode(1, &ep); err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []Controller{&Static{}, &Oracle{}, newHPASet(b, "cpu-60")} {
+		b.Run("controller="+c.Name(), func(b *testing.B) {
+			engine, err := NewFluid(app, FluidOptions{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for range b.N {
+				if err := RunController(app, engine, &ep, c, 1, MetricsConfig{}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*ep.Ticks)/b.Elapsed().Seconds(), "sim-s/s")
+		})
+	}
+}
