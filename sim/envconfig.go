@@ -32,6 +32,8 @@ type EnvConfig struct {
 	App       string   `yaml:"app"`
 	Scenarios []string `yaml:"scenarios"`
 	Trace     string   `yaml:"trace"`
+	// TraceScale multiplies the recording's rates. Default 1.
+	TraceScale float64 `yaml:"trace_scale"`
 	// NumEnvs is how many environments are stepped together. Default 16.
 	NumEnvs int `yaml:"num_envs"`
 	// Workers is over how many goroutines they are spread; 0 = one for each core. The result does not depend on it.
@@ -54,7 +56,7 @@ type EnvConfig struct {
 func DefaultEnvConfig() EnvConfig {
 	return EnvConfig{
 		Kind: KindCluster, App: "online_boutique", Scenarios: []string{"offpeak", "peak", "rushsale", "fluctuating"},
-		NumEnvs: 16, Initial: InitialRandom, WarmupIntervals: 2,
+		TraceScale: 1, NumEnvs: 16, Initial: InitialRandom, WarmupIntervals: 2,
 		Action: DefaultActionConfig(), Reward: DefaultRewardConfig(), Metrics: DefaultMetricsConfig(),
 	}
 }
@@ -107,6 +109,7 @@ func (c *EnvConfig) Validate() error {
 	for i, s := range c.Scenarios {
 		bad(s != "" && !slices.Contains(c.Scenarios[:i], s), "scenarios[%d]: %q is empty or given twice", i, s)
 	}
+	bad(c.TraceScale > 0 && c.TraceScale <= 1e6, "trace_scale: %v; must be above 0 and at most 1e6", c.TraceScale)
 	bad(c.NumEnvs >= 1 && c.NumEnvs <= 4096, "num_envs: %d; must be from 1 to 4096", c.NumEnvs)
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers: %d; must be from 0 (one for each core) to 1024", c.Workers)
 	bad(c.Initial == InitialRandom || c.Initial == InitialApp || c.Initial == InitialNeeded,

@@ -27,6 +27,7 @@ type Fluid struct {
 	opVisits  []float64 // [op] visits/s offered
 	backlog   []float64 // [op] visits waiting
 	backlogMs []float64 // [service] CPU ms that its backlog stands for
+	holdMs    []float64 // [service] how long a visit held a worker in the last window: its time without the wait for one
 	anyWaits  bool
 	endpoints []moments
 	failShare []float64 // [endpoint] share of requests that fail
@@ -48,7 +49,8 @@ func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
 	nE, nO, nS := len(app.Endpoints), len(app.Ops), len(app.Services)
 	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
 	f.endpoints, f.failShare, f.completed = make([]moments, nE), make([]float64, nE), make([]float64, nE)
-	f.load, f.perf, f.backlogMs = make([]serviceLoad, nS), make([]servicePerf, nS), make([]float64, nS)
+	f.load, f.perf = make([]serviceLoad, nS), make([]servicePerf, nS)
+	f.backlogMs, f.holdMs = make([]float64, nS), make([]float64, nS)
 	f.ops, f.opVisits, f.backlog = make([]moments, nO), make([]float64, nO), make([]float64, nO)
 	return f, nil
 }
@@ -66,6 +68,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.arrived)
 	clear(f.backlog)
 	clear(f.backlogMs)
+	clear(f.holdMs)
 	clear(f.completed)
 	f.anyWaits = false
 	return nil
@@ -183,11 +186,10 @@ func (f *Fluid) workersBind(s int) bool {
 
 func (f *Fluid) workerRPS(s int) float64 {
 	c := &f.cl.capacity[s]
-	ms := f.st.Services[s].MeanMs - f.perf[s].delayMs
-	if !(ms > 0) {
+	if !(f.holdMs[s] > 0) {
 		return math.Inf(1)
 	}
-	return c.replicas * float64(f.app.Services[s].Workers) * 1000 / ms
+	return c.replicas * float64(f.app.Services[s].Workers) * 1000 / f.holdMs[s]
 }
 
 // usage computes CPU and memory of services and nodes, and how much of their quotas pods on full nodes get.
@@ -305,11 +307,12 @@ func (f *Fluid) report(dt float64) {
 			second += w * (m.variance + m.mean*m.mean)
 		}
 		if weight <= 0 {
-			v.MeanMs, v.P95Ms = 0, 0
+			v.MeanMs, v.P95Ms, f.holdMs[s] = 0, 0, 0
 			continue
 		}
 		mean /= weight
 		v.MeanMs = mean
+		f.holdMs[s] = mean - f.perf[s].delayMs
 		v.P95Ms = tableP95.of(moments{mean, max(0, second/weight-mean*mean)})
 	}
 }

@@ -171,6 +171,37 @@ func TestFluidTimeoutsBoundTheBacklog(t *testing.T) {
 	}
 }
 
+// Workers bound what a service completes, by Little's law: 2 workers that a visit holds for
+// 50 ms, nearly all of it waiting without CPU, complete 2 / 50 ms = 40 visits/s. When the overload ends the service must recover: the wait for a
+// worker holds none.
+func TestWorkersBoundAndRecover(t *testing.T) {
+	app, err := decodeText(appYAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Services[1].Workers = 2
+	app.Ops[1].CPUMs, app.Ops[1].WaitMs = 0.001, 50
+	app.Ops[0].Calls[0].Mean = 1
+	app.Edges = nil
+	if err := app.compile(); err != nil {
+		t.Fatal(err)
+	}
+	f := steady(t, app, []int{4, 1}, []float64{80}, 60)
+	v := &f.State().Services[1]
+	if math.Abs(v.ServedRPS-40) > 0.01 {
+		t.Errorf("completes %v visits/s, want about 40", v.ServedRPS)
+	}
+	if v.Backlog < 1000 {
+		t.Errorf("backlog %v, want about 40/s over 60 s, less what was given up after 30 s", v.Backlog)
+	}
+	for range 100 {
+		f.Step(TickLoad{[]float64{10}, []float64{10}})
+	}
+	if v.Backlog != 0 || math.Abs(v.ServedRPS-10) > 1e-9 {
+		t.Errorf("has not recovered from the overload: %+v", *v)
+	}
+}
+
 // An optional call that fails or hangs must not fail the request, and costs at most its timeout.
 func TestOptionalCallsDoNotFailRequests(t *testing.T) {
 	app := onlineBoutique(t)
