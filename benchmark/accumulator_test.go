@@ -269,3 +269,21 @@ func TestRecordingATickAllocatesNothing(t *testing.T) {
 		t.Errorf("%g allocations per tick", n)
 	}
 }
+
+// TestP95CountsFailedRequestsAsLast: of 97 completed requests of 1 to 97 ms and 3 failed ones, the 95th of 100
+// took 95 ms; of the completed alone it would be 92.15 ms.
+func TestP95CountsFailedRequestsAsLast(t *testing.T) {
+	var h sim.Histogram
+	if got := p95WithFailures(&h, 0); got != 0 {
+		t.Errorf("no requests: %g, want 0", got)
+	}
+	for ms := 1.0; ms <= 97; ms++ {
+		h.Add(ms, 1)
+	}
+	if got := p95WithFailures(&h, 3); math.Abs(got-95) > 1 { // a bucket is 2 % wide
+		t.Errorf("3 failed: %g, want 95", got)
+	}
+	if got := p95WithFailures(&h, 6); !math.IsInf(got, 1) {
+		t.Errorf("6 of 103 failed: %g, want infinite", got)
+	}
+}

@@ -95,7 +95,7 @@ const poolReps = 1000
 
 // bootstrap returns the percentile bootstrap intervals of the pooled percentiles ps: whole runs are redrawn within
 // their task, as in [Bootstrap].
-func (p *pool) bootstrap(ps []float64, s *rng.Stream) []Interval {
+func (p *pool) bootstrap(ps []float64, reps int, s *rng.Stream) []Interval {
 	out := make([]Interval, len(ps))
 	if len(p.points) == 0 || slices.Min(p.counts) < 2 {
 		return out
@@ -103,7 +103,7 @@ func (p *pool) bootstrap(ps []float64, s *rng.Stream) []Interval {
 	times := make([]float64, len(p.weights))
 	values := make([][]float64, len(ps))
 	dst := make([]float64, len(ps))
-	for range poolReps {
+	for range reps {
 		clear(times)
 		first := 0
 		for _, n := range p.counts {

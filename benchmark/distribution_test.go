@@ -46,10 +46,10 @@ func TestPoolOfNothing(t *testing.T) {
 	p := newPool([][]*Distribution{{&empty, &empty}})
 	got := []float64{7}
 	p.percentiles([]float64{0.5}, got, p.all())
-	if got[0] != 0 || p.bootstrap([]float64{0.5}, rng.New(1, "test"))[0].Valid {
+	if got[0] != 0 || p.bootstrap([]float64{0.5}, 100, rng.New(1, "test"))[0].Valid {
 		t.Errorf("percentile %g of no requests, want 0 without an interval", got[0])
 	}
-	if newPool(nil).bootstrap([]float64{0.5}, rng.New(1, "test"))[0].Valid {
+	if newPool(nil).bootstrap([]float64{0.5}, 100, rng.New(1, "test"))[0].Valid {
 		t.Error("an interval from no runs")
 	}
 }
@@ -66,7 +66,7 @@ func TestPooledIntervals(t *testing.T) {
 		return v[0]
 	}
 	bootstrap := func(d ...*Distribution) Interval {
-		return newPool([][]*Distribution{d}).bootstrap([]float64{0.95}, rng.New(3, "test"))[0]
+		return newPool([][]*Distribution{d}).bootstrap([]float64{0.95}, 1000, rng.New(3, "test"))[0]
 	}
 	if got, want := bootstrap(&fast, &fast), at(&fast); got != (Interval{want, want, true}) {
 		t.Errorf("equal runs: %+v, want no width at %g", got, want)

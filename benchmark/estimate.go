@@ -72,7 +72,7 @@ func (g *grouped) cell(part *Part, c, reference int) (Cell, error) {
 		if _, ok := pooledColumns[col.Key]; ok {
 			continue
 		}
-		e, err := estimateMean(scores(tasks, col), part, spec, col.Key)
+		e, err := g.mean(scores(tasks, col), part, spec, col.Key)
 		if err != nil {
 			return cell, fmt.Errorf("%s: %w", col.Key, err)
 		}
@@ -84,13 +84,13 @@ func (g *grouped) cell(part *Part, c, reference int) (Cell, error) {
 		}
 	}
 	if reference >= 0 {
-		cell.Relative = ratioOfMeans(scores(tasks, ColumnByKey("caf")), scores(g.tasks(reference, part.Scenarios), ColumnByKey("caf")), part, spec)
+		cell.Relative = g.ratioOfMeans(scores(tasks, ColumnByKey("caf")), scores(g.tasks(reference, part.Scenarios), ColumnByKey("caf")), part, spec)
 	}
 	return cell, nil
 }
 
-// estimateMean is the mean over tasks with its interval, and the interquartile mean with its own.
-func estimateMean(tasks [][]float64, part *Part, c *ControllerSpec, what string) (Estimate, error) {
+// mean is the mean over tasks with its interval, and the interquartile mean with its own.
+func (g *grouped) mean(tasks [][]float64, part *Part, c *ControllerSpec, what string) (Estimate, error) {
 	if len(tasks) == 0 {
 		return Estimate{Value: math.NaN(), IQM: math.NaN()}, nil
 	}
@@ -100,15 +100,15 @@ func estimateMean(tasks [][]float64, part *Part, c *ControllerSpec, what string)
 		e.Runs += len(runs)
 	}
 	var err error
-	if e.Interval, err = Bootstrap(tasks, MeanOfTasks, BootstrapReps, stream(part, c, what, "mean")); err != nil {
+	if e.Interval, err = Bootstrap(tasks, MeanOfTasks, g.reps, stream(part, c, what, "mean")); err != nil {
 		return e, err
 	}
-	e.IQMRange, err = Bootstrap(tasks, iqm, BootstrapReps, stream(part, c, what, "iqm"))
+	e.IQMRange, err = Bootstrap(tasks, iqm, g.reps, stream(part, c, what, "iqm"))
 	return e, err
 }
 
 // ratioOfMeans is mean(a)/mean(b) with an interval from redrawing seeds for both alike.
-func ratioOfMeans(a, b [][]float64, part *Part, c *ControllerSpec) Estimate {
+func (g *grouped) ratioOfMeans(a, b [][]float64, part *Part, c *ControllerSpec) Estimate {
 	e := Estimate{Value: math.NaN(), IQM: math.NaN()}
 	counts := make([]int, len(a))
 	for t := range a {
@@ -122,7 +122,7 @@ func ratioOfMeans(a, b [][]float64, part *Part, c *ControllerSpec) Estimate {
 		return e
 	}
 	e.Value = MeanOfTasks(a) / MeanOfTasks(b)
-	e.Interval = resample(counts, BootstrapReps, stream(part, c, "relative"), func(draw [][]int) float64 {
+	e.Interval = resample(counts, g.reps, stream(part, c, "relative"), func(draw [][]int) float64 {
 		x, y := 0.0, 0.0
 		for t := range draw {
 			for _, k := range draw[t] {
@@ -155,7 +155,7 @@ func (g *grouped) pooled(part *Part, cell *Cell, tasks [][]*Row) {
 	pool := newPool(dists)
 	values := make([]float64, len(ps))
 	pool.percentiles(ps, values, pool.all())
-	intervals := pool.bootstrap(ps, stream(part, cell.Controller, "percentiles"))
+	intervals := pool.bootstrap(ps, min(g.reps, poolReps), stream(part, cell.Controller, "percentiles"))
 	for k, key := range keys {
 		*cell.Of(key) = Estimate{Value: values[k], Interval: intervals[k], IQM: math.NaN(), Runs: runs}
 	}
@@ -172,7 +172,7 @@ func (g *grouped) compare(part *Part, c, best int) ([]Comparison, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
-		e, err := estimateMean(diff, part, spec, "difference "+key)
+		e, err := g.mean(diff, part, spec, "difference "+key)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}

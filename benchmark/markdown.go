@@ -47,6 +47,7 @@ func summaryMarkdown(s *Summary, info Info) []byte {
 }
 
 func markdownTable(b *bytes.Buffer, part *Part, columns []shownColumn) {
+	columns = present(part, columns)
 	header := []string{"controller"}
 	for i := range columns {
 		header = append(header, columns[i].header)

@@ -10,23 +10,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/simtest"
 )
 
-// realPlan compares fixed sizes and the oracle with the fluid engine on a short scenario of the Redis application.
+// realPlan compares fixed sizes and the oracle with the fluid engine on short scenarios of a small application.
 func realPlan(t *testing.T) *Plan {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "configs", "apps", "redis.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	app, err := sim.DecodeApp(f, "redis.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := simtest.Chain(t)
 	p := &Plan{
 		App:         app,
 		Engine:      EngineSpec{Name: "fluid", New: func() (sim.Engine, error) { return sim.NewFluid(app, sim.FluidOptions{}) }},
@@ -82,10 +76,7 @@ func resultFiles(t *testing.T, res *Results) map[string]string {
 
 func resultFilesOf(t *testing.T, res *Results, info Info) map[string]string {
 	t.Helper()
-	sum, err := Summarise(res)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sum := summarise(t, res)
 	dir := filepath.Join(t.TempDir(), "results")
 	if err := WriteResults(dir, sum, info); err != nil {
 		t.Fatal(err)
@@ -197,10 +188,7 @@ func TestInterruptedRunContinues(t *testing.T) {
 	if n := len(res.Rows); n < 5 || n > 8 {
 		t.Fatalf("%d rows after stopping at 5 with 2 workers", n)
 	}
-	sum, err := Summarise(res)
-	if err != nil {
-		t.Fatal(err)
-	}
+	sum := summarise(t, res)
 	if len(sum.Warnings) == 0 || !strings.Contains(sum.Warnings[0], "are missing") {
 		t.Errorf("warnings %q do not say that trials are missing", sum.Warnings)
 	}
@@ -241,73 +229,6 @@ func TestTrialsByIndex(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), realPlan(t), Options{Only: []int{18}}); err == nil || !strings.Contains(err.Error(), "0 to 17") {
 		t.Errorf("index 18 of 18: error %v", err)
-	}
-}
-
-func TestStoredTrialsOfAnotherPlanAreNotReused(t *testing.T) {
-	changes := map[string]struct {
-		change func(p *Plan)
-		reused int
-	}{
-		"nothing":            {func(*Plan) {}, 18},
-		"another version":    {func(p *Plan) { p.Version = "other" }, 0},
-		"another engine":     {func(p *Plan) { p.Engine.Hash = "other" }, 0},
-		"another app":        {func(p *Plan) { p.AppHash = "other" }, 0},
-		"another controller": {func(p *Plan) { p.Controllers[1].Hash = "other" }, 12},
-		"another load":       {func(p *Plan) { p.Sources[0].Hash = "other" }, 9},
-		"other metrics":      {func(p *Plan) { p.Metrics = sim.DefaultMetricsConfig(); p.Metrics.Noise = 0.1 }, 0},
-		"one seed more":      {func(p *Plan) { p.Seeds = append(p.Seeds, 4) }, 18},
-		"steps of all seeds": {func(p *Plan) { p.StepSeeds = p.Seeds }, 6},
-		"other order":        {func(p *Plan) { slices.Reverse(p.Controllers) }, 18},
-	}
-	store := openStore(t)
-	if _, err := Run(t.Context(), realPlan(t), Options{Store: store}); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range changes {
-		t.Run(name, func(t *testing.T) {
-			// A copy, so that one change does not fill the store for the next.
-			dir := t.TempDir()
-			if err := os.CopyFS(dir, os.DirFS(store.dir)); err != nil {
-				t.Fatal(err)
-			}
-			p, progress := realPlan(t), &counter{}
-			c.change(p)
-			if _, err := Run(t.Context(), p, Options{Store: &Store{dir: dir}, Progress: progress}); err != nil {
-				t.Fatal(err)
-			}
-			if progress.reused != c.reused {
-				t.Errorf("%d trials reused, want %d", progress.reused, c.reused)
-			}
-		})
-	}
-}
-
-func TestDamagedStoredTrialIsRunAgain(t *testing.T) {
-	p, store := realPlan(t), openStore(t)
-	if _, err := Run(t.Context(), p, Options{Store: store, Only: []int{0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(store.path(p.key(0)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(store.path(p.key(0)), data[:len(data)/2], 0o644); err != nil {
-		t.Fatal(err)
-	}
-	progress := &counter{}
-	if _, err := Run(t.Context(), p, Options{Store: store, Only: []int{0, 1}, Progress: progress}); err != nil {
-		t.Fatal(err)
-	}
-	if progress.reused != 1 || !slices.Equal(progress.done, []int{0}) {
-		t.Errorf("%d reused, run %v; want trial 0 to run again", progress.reused, progress.done)
-	}
-	newer := strings.Replace(string(data), `"format":1`, `"format":99`, 1)
-	if err := os.WriteFile(store.path(p.key(0)), []byte(newer), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Run(t.Context(), p, Options{Store: store}); err == nil || !strings.Contains(err.Error(), "format 99") {
-		t.Errorf("a stored trial of a newer format: error %v", err)
 	}
 }
 
@@ -377,5 +298,90 @@ func TestStarvingCostsMoreThanEnough(t *testing.T) {
 		if small.Slack > large.Slack || small.Cost > large.Cost || small.SLOViolation < large.SLOViolation-1e-9 {
 			t.Errorf("%v: small %+v, large %+v", small.Trial, small.Metrics, large.Metrics)
 		}
+	}
+}
+
+// atTime scales the only service at one moment.
+type atTime struct {
+	sim.Static
+	at       time.Duration
+	replicas int
+}
+
+func (c *atTime) Reset(*sim.App, uint64) error { return nil }
+func (c *atTime) Decide(v *sim.View, dst []sim.ScaleRequest) ([]sim.ScaleRequest, error) {
+	if v.At == c.at {
+		dst = append(dst, sim.ScaleRequest{Replicas: c.replicas, Pool: sim.AnyPool})
+	}
+	return dst, nil
+}
+
+// TestLagWithTheEngine: the load rises at 60 s of the counted part; replicas asked for then, or later, are ready 20 s
+// after that, so the lag is 20 s and the delay.
+func TestLagWithTheEngine(t *testing.T) {
+	app := simtest.One(t)
+	source := simtest.NewSteps(t, app, 240, 60, simtest.At(0, 5), simtest.At(120, 30))
+	needed := simtest.Episode(t, source, 1).Needed
+	before, after := float64(needed[0]), float64(needed[len(needed)-1])
+	p := &Plan{
+		App: app, Engine: EngineSpec{Name: "fluid", New: func() (sim.Engine, error) { return sim.NewFluid(app, sim.FluidOptions{}) }},
+		Sources: []SourceSpec{{Source: source}}, Seeds: []uint64{1},
+	}
+	for _, delay := range []time.Duration{-30, 0, 15, 60} {
+		c := &atTime{at: 120*time.Second + delay*time.Second, replicas: int(after)}
+		p.Controllers = append(p.Controllers, ControllerSpec{Name: fmt.Sprint(int(delay)), Kind: KindAutoscaler, New: func() (sim.Controller, error) { return c, nil }})
+	}
+	res, err := Run(t.Context(), p, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, lag := range []float64{0, 20, 35, 80} {
+		m := &res.Rows[i].Metrics
+		near(t, "LagMeanS of "+res.Rows[i].Controller, m.LagMeanS, lag)
+		near(t, "TauU", m.TauU, lag/180)
+		near(t, "UnderShare", m.UnderShare, lag*(after-before)/(60*before+120*after))
+		near(t, "ScaleActions", m.ScaleActions, 1)
+		near(t, "LagOpen", m.LagOpen, 0)
+	}
+	// Asked for 30 s early and ready 20 s later: over-provisioned for 10 s, allocated for 30.
+	early := &res.Rows[0].Metrics
+	near(t, "OverShare", early.OverShare, 10*(after-before)/(60*before+120*after))
+	near(t, "Replicas", early.Replicas, (30*before+150*after)/180)
+}
+
+// TestEpisodesAreLetGo: the load of a source and seed is kept while one of its trials is to come.
+func TestEpisodesAreLetGo(t *testing.T) {
+	e := newEpisodes(realPlan(t), []int{0, 2, 3})
+	for _, step := range []struct{ trial, left int }{{0, 2}, {3, 1}, {2, 0}} {
+		ep, release, err := e.take(step.trial)
+		if err != nil || ep.Ticks == 0 {
+			t.Fatalf("trial %d: %+v, %v", step.trial, ep, err)
+		}
+		release()
+		if len(e.by) != step.left {
+			t.Errorf("%d episodes kept after trial %d, want %d", len(e.by), step.trial, step.left)
+		}
+	}
+}
+
+// watcher is a controller that asks for pods, and for the episode.
+type watcher struct {
+	sim.Static
+	watches bool
+	ep      *sim.Episode
+}
+
+func (w *watcher) WatchesPods() bool          { return w.watches }
+func (w *watcher) SetEpisode(ep *sim.Episode) { w.ep = ep }
+
+func TestInterruptibleShowsWhatTheControllerAsksFor(t *testing.T) {
+	ep := &sim.Episode{}
+	w := &watcher{watches: true}
+	c := interruptible{w, t.Context()}
+	if c.SetEpisode(ep); !c.WatchesPods() || w.ep != ep {
+		t.Error("the controller's wishes are hidden")
+	}
+	if w.watches = false; c.WatchesPods() || (interruptible{&sim.Static{}, t.Context()}).WatchesPods() {
+		t.Error("pods are watched for a controller that does not ask for them")
 	}
 }

@@ -76,9 +76,13 @@ type Summary struct {
 
 // Summarise works out the tables. Only those seeds of a scenario enter that all controllers have finished, so that
 // everything stands on common random numbers; what is missing is a warning.
-func Summarise(res *Results) (*Summary, error) {
+func Summarise(res *Results) (*Summary, error) { return summariseWith(res, BootstrapReps) }
+
+// summariseWith takes reps bootstrap samples for each interval.
+func summariseWith(res *Results, reps int) (*Summary, error) {
 	sum := &Summary{Results: res}
 	g := groupRows(res)
+	g.reps = reps
 	for s := range res.Plan.Sources {
 		if len(g.rows[s]) > 0 {
 			sum.Parts = append(sum.Parts, Part{Name: res.Plan.Sources[s].Source.Name(), Scenarios: []string{res.Plan.Sources[s].Source.Name()}})
@@ -106,6 +110,7 @@ type grouped struct {
 	plan     *Plan
 	rows     [][][]*Row // [source][complete seed][controller]
 	complete int        // groups
+	reps     int        // bootstrap samples
 }
 
 func groupRows(res *Results) *grouped {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -25,17 +26,18 @@ type shownColumn struct {
 	header   string
 	decimals int // -1: three significant digits of the largest value
 	of       func(c *Cell) (e *Estimate, mark string)
+	optional bool // left out when no row has a number
 }
 
 func shown(header, key string, decimals int) shownColumn {
-	return shownColumn{header, decimals, func(c *Cell) (*Estimate, string) { return c.Of(key), "" }}
+	return shownColumn{header: header, decimals: decimals, of: func(c *Cell) (*Estimate, string) { return c.Of(key), "" }}
 }
 
 // headlineTable holds the four metrics that controllers are judged by.
 var headlineTable = []shownColumn{
 	shown("SLO_violate%", "slo_violate_pct", 2),
 	shown("Slack%", "slack_pct", 1),
-	{"Scaling Lag s", 1, func(c *Cell) (*Estimate, string) {
+	{header: "Scaling Lag s", decimals: 1, of: func(c *Cell) (*Estimate, string) {
 		if c.OpenLags {
 			return c.Of("scaling_lag_s"), "*"
 		}
@@ -50,7 +52,7 @@ var besideTable = []shownColumn{
 	shown("replicas", "replicas", 1),
 	shown("cost", "cost", -1),
 	shown("reward", "reward", 2),
-	{"CAF/" + ReferencePolicy, 2, func(c *Cell) (*Estimate, string) { return &c.Relative, "" }},
+	{header: "CAF/" + ReferencePolicy, decimals: 2, of: func(c *Cell) (*Estimate, string) { return &c.Relative, "" }, optional: true},
 }
 
 // maxNameWidth is the width of the first column: with it the tables fit 100 columns.
@@ -100,7 +102,18 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// present leaves out optional columns without a number, as the CAF relative to a policy that is not there.
+func present(part *Part, columns []shownColumn) []shownColumn {
+	return slices.DeleteFunc(slices.Clone(columns), func(col shownColumn) bool {
+		return col.optional && !slices.ContainsFunc(part.Cells, func(c Cell) bool {
+			e, _ := col.of(&c)
+			return !math.IsNaN(e.Value)
+		})
+	})
+}
+
 func writeTable(w io.Writer, part *Part, columns []shownColumn) error {
+	columns = present(part, columns)
 	align := tw.Alignment{tw.AlignLeft}
 	header := []string{"controller"}
 	for i := range columns {

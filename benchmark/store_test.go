@@ -1,0 +1,77 @@
+package benchmark
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grlscaler/grlscaler/sim"
+)
+
+func TestStoredTrialsOfAnotherPlanAreNotReused(t *testing.T) {
+	changes := map[string]struct {
+		change func(p *Plan)
+		reused int
+	}{
+		"nothing":            {func(*Plan) {}, 18},
+		"another version":    {func(p *Plan) { p.Version = "other" }, 0},
+		"another engine":     {func(p *Plan) { p.Engine.Hash = "other" }, 0},
+		"another app":        {func(p *Plan) { p.AppHash = "other" }, 0},
+		"another controller": {func(p *Plan) { p.Controllers[1].Hash = "other" }, 12},
+		"another load":       {func(p *Plan) { p.Sources[0].Hash = "other" }, 9},
+		"other metrics":      {func(p *Plan) { p.Metrics = sim.DefaultMetricsConfig(); p.Metrics.Noise = 0.1 }, 0},
+		"one seed more":      {func(p *Plan) { p.Seeds = append(p.Seeds, 4) }, 18},
+		"steps of all seeds": {func(p *Plan) { p.StepSeeds = p.Seeds }, 6},
+		"other order":        {func(p *Plan) { slices.Reverse(p.Controllers) }, 18},
+	}
+	store := openStore(t)
+	if _, err := Run(t.Context(), realPlan(t), Options{Store: store}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range changes {
+		t.Run(name, func(t *testing.T) {
+			// A copy, so that one change does not fill the store for the next.
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(store.dir)); err != nil {
+				t.Fatal(err)
+			}
+			p, progress := realPlan(t), &counter{}
+			c.change(p)
+			if _, err := Run(t.Context(), p, Options{Store: &Store{dir: dir}, Progress: progress}); err != nil {
+				t.Fatal(err)
+			}
+			if progress.reused != c.reused {
+				t.Errorf("%d trials reused, want %d", progress.reused, c.reused)
+			}
+		})
+	}
+}
+
+func TestDamagedStoredTrialIsRunAgain(t *testing.T) {
+	p, store := realPlan(t), openStore(t)
+	if _, err := Run(t.Context(), p, Options{Store: store, Only: []int{0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(store.path(p.key(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(store.path(p.key(0)), data[:len(data)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	progress := &counter{}
+	if _, err := Run(t.Context(), p, Options{Store: store, Only: []int{0, 1}, Progress: progress}); err != nil {
+		t.Fatal(err)
+	}
+	if progress.reused != 1 || !slices.Equal(progress.done, []int{0}) {
+		t.Errorf("%d reused, run %v; want trial 0 to run again", progress.reused, progress.done)
+	}
+	newer := strings.Replace(string(data), `"format":1`, `"format":99`, 1)
+	if err := os.WriteFile(store.path(p.key(0)), []byte(newer), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), p, Options{Store: store}); err == nil || !strings.Contains(err.Error(), "format 99") {
+		t.Errorf("a stored trial of a newer format: error %v", err)
+	}
+}
