@@ -58,7 +58,7 @@ func (g *Graph) loadPairs(s *Scope, in Input) *Batch {
 	return b
 }
 
-// callPairs makes the call edges [B, S, S·(Fe+1)]; one for all graphs when they have no features.
+// callPairs makes the call edges [B, S, S, Fe+1]; one for all graphs when they have no features.
 func (g *Graph) callPairs(s *Scope, in Input) DenseRelation {
 	n, f := g.Services, g.EdgeFeatures
 	w := f + 1
@@ -72,10 +72,10 @@ func (g *Graph) callPairs(s *Scope, in Input) DenseRelation {
 	}
 	rel := DenseRelation{Alive: s.aliveUnlessAll(alive, 1, n)}
 	if f == 0 {
-		rel.Edges = s.Float32s(template, 1, int64(n), int64(n))
+		rel.Edges = s.Float32s(template, 1, int64(n), int64(n), 1)
 		return rel
 	}
-	edges := s.uninitialised(int64(in.Batch), int64(n), int64(n*w))
+	edges := s.uninitialised(int64(in.Batch), int64(n), int64(n), int64(w))
 	rel.Edges = edges.T
 	out, attr := edges.Data, in.CallEdges
 	for ; len(out) > 0; out = out[n*n*w:] {
@@ -89,11 +89,12 @@ func (g *Graph) callPairs(s *Scope, in Input) DenseRelation {
 	return rel
 }
 
-// placementPairs makes the edges of runs_on [B, S, N·2] and hosts [B, N, S·2]: the count and NoEdge.
+// placementPairs makes the edges of runs_on [B, S, N, 2] and hosts [B, N, S, 2]: the count, and
+// whether there is none.
 func (g *Graph) placementPairs(s *Scope, in Input) (runsOn, hosts DenseRelation) {
 	b, ns, nn := in.Batch, g.Services, g.Nodes
-	to := s.uninitialised(int64(b), int64(ns), int64(2*nn))
-	from := s.uninitialised(int64(b), int64(nn), int64(2*ns))
+	to := s.uninitialised(int64(b), int64(ns), int64(nn), 2)
+	from := s.uninitialised(int64(b), int64(nn), int64(ns), 2)
 	svcAlive, nodeAlive := make([]float32, b*ns), make([]float32, b*nn)
 	if s.Err() != nil {
 		return

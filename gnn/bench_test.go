@@ -101,6 +101,13 @@ func threadTime() time.Duration {
 // benchTorch runs f b.N times on a torch thread and reports microseconds a graph: wall time, and CPU
 // time of the thread.
 func benchTorch(b *testing.B, kind string, batch int, f func(n *testNet, s *Scope, in Input) error) {
+	benchNet(b, kind, batch, func(n *testNet, _ *Scope, in Input) func(s *Scope) error {
+		return func(s *Scope) error { return f(n, s, in) }
+	})
+}
+
+// benchNet is benchTorch with a preparation, whose tensors live in the scope that it is given.
+func benchNet(b *testing.B, kind string, batch int, prepare func(n *testNet, own *Scope, in Input) func(s *Scope) error) {
 	th, err := StartTorch(1)
 	if err != nil {
 		b.Fatal(err)
@@ -111,15 +118,17 @@ func benchTorch(b *testing.B, kind string, batch int, f func(n *testNet, s *Scop
 	err = th.Do(func() error {
 		n := newTestNet(b, g, kind, 1)
 		defer n.close()
-		s := NewScope()
+		own, s := NewScope(), NewScope()
+		defer own.Close()
 		defer s.Close()
+		f := prepare(n, own, in)
 		var start time.Duration
 		for i := range b.N + 3 {
 			if i == 3 {
 				b.ResetTimer()
 				start = threadTime()
 			}
-			if err := f(n, s, in); err != nil {
+			if err := f(s); err != nil {
 				return err
 			}
 			s.Reset()
@@ -132,6 +141,49 @@ func benchTorch(b *testing.B, kind string, batch int, f func(n *testNet, s *Scop
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch)/1e3, "µs/graph")
+}
+
+// BenchmarkForms compares the forms of the GAT encoder, without heads: edge lists (made beforehand),
+// dense relation by relation, and dense with the relations fused; forward alone, and with backward.
+func BenchmarkForms(b *testing.B) {
+	forms := map[string]func(n *testNet, own *Scope, in Input) func(s *Scope) Tensor{
+		"sparse": func(n *testNet, own *Scope, in Input) func(s *Scope) Tensor {
+			enc := n.enc.(*GraphEncoder)
+			c := encoderCase{graph: *enc.graph, batch: in.Batch, cfg: EncoderConfig{Kind: "gat"}}
+			rels, svcBatch, nodeBatch := c.union(own, in)
+			svc := own.Float32s(in.Services, int64(len(svcBatch)), int64(c.graph.ServiceFeatures))
+			node := own.Float32s(in.Nodes, int64(len(nodeBatch)), int64(c.graph.NodeFeatures))
+			return func(s *Scope) Tensor {
+				x, y := enc.sparse(s, svc, node, rels)
+				return s.Cat(1, s.MeanPool(x, svcBatch, in.Batch), s.MeanPool(y, nodeBatch, in.Batch))
+			}
+		},
+		"dense": func(n *testNet, own *Scope, in Input) func(s *Scope) Tensor {
+			for _, l := range n.enc.(*GraphEncoder).layers {
+				l.gat = nil
+			}
+			return func(s *Scope) Tensor { return n.enc.Encode(s, n.enc.Load(s, in)).Features }
+		},
+		"fused": func(n *testNet, own *Scope, in Input) func(s *Scope) Tensor {
+			return func(s *Scope) Tensor { return n.enc.Encode(s, n.enc.Load(s, in)).Features }
+		},
+	}
+	for _, name := range []string{"sparse", "dense", "fused"} {
+		for _, batch := range []int{64, 256} {
+			b.Run(fmt.Sprintf("%s/forward/batch=%d", name, batch), func(b *testing.B) {
+				benchNet(b, "gat", batch, func(n *testNet, own *Scope, in Input) func(s *Scope) error {
+					f := forms[name](n, own, in)
+					return func(s *Scope) error { NoGrad(func() { f(s) }); return s.Err() }
+				})
+			})
+			b.Run(fmt.Sprintf("%s/backward/batch=%d", name, batch), func(b *testing.B) {
+				benchNet(b, "gat", batch, func(n *testNet, own *Scope, in Input) func(s *Scope) error {
+					f := forms[name](n, own, in)
+					return func(s *Scope) error { s.Backward(s.Sum(s.Square(f(s)))); return s.Err() }
+				})
+			})
+		}
+	}
 }
 
 func benchForward(b *testing.B, kind string) {

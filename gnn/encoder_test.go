@@ -123,6 +123,17 @@ func (c *encoderCase) union(s *Scope, in Input) (rels [3]SparseRelation, svcBatc
 	return rels, svcBatch, nodeBatch
 }
 
+// sparse applies the layers of an encoder to edge lists.
+func (e *GraphEncoder) sparse(s *Scope, svc, node Tensor, rels [3]SparseRelation) (Tensor, Tensor) {
+	for i, l := range e.layers {
+		if i > 0 {
+			svc, node = e.act.Apply(s, svc), e.act.Apply(s, node)
+		}
+		svc, node = l.Sparse(s, svc, node, rels)
+	}
+	return svc, node
+}
+
 // TestDenseEqualsSparse compares the encoders with their layers on edge lists: embeddings, features
 // and the gradients of all weights and features.
 func TestDenseEqualsSparse(t *testing.T) {
@@ -145,13 +156,7 @@ func TestDenseEqualsSparse(t *testing.T) {
 				svc := s.RequireGrad(s.Float32s(in.Services, int64(c.batch*c.graph.Services), int64(c.graph.ServiceFeatures)))
 				node := s.RequireGrad(s.Float32s(in.Nodes, int64(c.batch*c.graph.Nodes), int64(c.graph.NodeFeatures)))
 				rels, svcBatch, nodeBatch := c.union(s, in)
-				x, y := svc, node
-				for i, l := range enc.layers {
-					if i > 0 {
-						x, y = enc.act.Apply(s, x), enc.act.Apply(s, y)
-					}
-					x, y = l.Sparse(s, x, y, rels)
-				}
+				x, y := enc.sparse(s, svc, node, rels)
 				pooled := []Tensor{s.MeanPool(x, svcBatch, c.batch), s.MeanPool(y, nodeBatch, c.batch)}
 				if c.graph.Scalars > 0 {
 					pooled = append(pooled, b.Scalars)

@@ -5,8 +5,8 @@ import "fmt"
 // DenseRelation holds the edges of one relation for a batch of graphs with the same numbers of
 // sources and destinations. Batch is 1 where a tensor is the same in all graphs.
 type DenseRelation struct {
-	// Edges [batch, sources, destinations·(EdgeDim+1)] is for GAT: for each pair the edge's features,
-	// zeros where there is no edge, and last NoEdge: 1 where there is no edge, else 0.
+	// Edges [batch, sources, destinations, EdgeDim+1] is for GAT: for each pair the edge's features,
+	// zeros where there is no edge, and last a 1 where there is no edge, else 0.
 	Edges Tensor
 	// Alive [batch, destinations, 1] is 1 where a destination has an incoming edge, else 0; none when
 	// all have one.
@@ -32,8 +32,8 @@ func (g *GATConv) Dense(s *Scope, xs, xd Tensor, rel DenseRelation) Tensor {
 			!rel.Edges.IsNone(), g.cfg.SelfLoops))
 		return Tensor{}
 	}
-	src := s.Linear(xs, g.attend(s, g.LinSrc, g.AttSrc), Tensor{})
-	dst := s.Linear(xd, g.attend(s, g.LinDst, g.AttDst), Tensor{})
+	src := s.Linear(xs, attend(s, g.cfg.Heads, []*Param{g.LinSrc}, []*Param{g.AttSrc}), Tensor{})
+	dst := s.Linear(xd, attend(s, g.cfg.Heads, []*Param{g.LinDst}, []*Param{g.AttDst}), Tensor{})
 	alpha := g.attention(s, src, dst, rel)
 	if g.cfg.Heads == 1 {
 		return s.Add(g.mix(s, alpha, s.Linear(xs, g.LinSrc.T, Tensor{}), rel), g.Bias.T)
@@ -41,14 +41,24 @@ func (g *GATConv) Dense(s *Scope, xs, xd Tensor, rel DenseRelation) Tensor {
 	return s.Add(g.project(s, g.mix(s, alpha, xs, rel)), g.Bias.T)
 }
 
-// attend returns attᵀW for each head [Heads, in]: what a row's features are multiplied with to get
-// its part of the scores.
-func (g *GATConv) attend(s *Scope, lin, att *Param) Tensor {
-	h, c := int64(g.cfg.Heads), int64(g.cfg.Out)
-	if h == 1 {
-		return s.Mm(s.View(att.T, 1, c), lin.T)
+// attend returns what features are multiplied with to get their parts of the scores: attᵀW for each
+// head [Heads, in], of several layers below each other.
+func attend(s *Scope, heads int, lins, atts []*Param) Tensor {
+	lin, att := cat(s, 0, lins), cat(s, 1, atts)
+	n, c := int64(heads*len(lins)), atts[0].Shape[2]
+	return s.View(s.Bmm(s.View(att, n, 1, c), s.View(lin, n, c, -1)), n, -1)
+}
+
+// cat joins weights along a dimension.
+func cat(s *Scope, dim int64, ps []*Param) Tensor {
+	if len(ps) == 1 {
+		return ps[0].T
 	}
-	return s.Squeeze(s.Bmm(s.View(att.T, h, 1, c), s.View(lin.T, h, c, -1)), 1)
+	ts := make([]Tensor, len(ps))
+	for i, p := range ps {
+		ts[i] = p.T
+	}
+	return s.Cat(dim, ts...)
 }
 
 // attention returns the softmax over sources of the scores [B, Ns, Nd·Heads] made from the parts of
@@ -61,31 +71,17 @@ func (g *GATConv) attention(s *Scope, src, dst Tensor, rel DenseRelation) Tensor
 	nd, h := shape[1], int64(g.cfg.Heads)
 	spread := s.Mm(s.Reshape(src, -1, h), g.params.spread(h, nd))
 	score := s.Add(s.View(spread, shape[0], -1, nd*h), s.Reshape(dst, shape[0], 1, nd*h))
-	score = s.Add(score, s.MatMul(rel.Edges, g.edgeWeights(s, nd)))
-	return s.Softmax(s.LeakyRelu(score, g.cfg.Slope), 1)
+	return s.Softmax(s.LeakyRelu(s.Add(score, g.edgeScores(s, rel, nd)), g.cfg.Slope), 1)
 }
 
-// edgeWeights returns the matrix [Nd·(EdgeDim+1), Nd·Heads] that turns the edge features of a source
-// row into parts of its scores: for each destination the same small block, on the diagonal.
-func (g *GATConv) edgeWeights(s *Scope, nd int64) Tensor {
-	h, dim := int64(g.cfg.Heads), int64(g.cfg.EdgeDim)
-	if dim == 0 {
-		return g.params.constant(fmt.Sprintf("mask %d %d", nd, h), func(own *Scope) Tensor {
-			return blocks(own, g.params.eye(nd), own.Full(masked, 1, h), nd)
-		})
+// edgeScores returns the edges' part of the scores [batch, Ns, Nd·Heads].
+func (g *GATConv) edgeScores(s *Scope, rel DenseRelation, nd int64) Tensor {
+	h := int64(g.cfg.Heads)
+	w := g.params.constant(fmt.Sprintf("masked %d", h), func(own *Scope) Tensor { return own.Full(masked, h, 1) })
+	if g.AttEdge != nil {
+		w = s.Cat(1, attend(s, g.cfg.Heads, []*Param{g.LinEdge}, []*Param{g.AttEdge}), w)
 	}
-	last := g.params.constant(fmt.Sprintf("masked %d", h), func(own *Scope) Tensor { return own.Full(masked, 1, h) })
-	return blocks(s, g.params.eye(nd), s.Cat(0, s.T(g.attend(s, g.LinEdge, g.AttEdge)), last), nd)
-}
-
-// blocks puts the block w [r, c] n times on a diagonal: [n·r, n·c].
-func blocks(s *Scope, eye, w Tensor, n int64) Tensor {
-	shape := w.Shape()
-	if s.err != nil {
-		return Tensor{}
-	}
-	r, c := shape[0], shape[1]
-	return s.Reshape(s.Mul(s.View(eye, n, 1, n, 1), s.View(w, 1, r, 1, c)), n*r, n*c)
+	return s.View(s.Linear(rel.Edges, w, Tensor{}), rel.Edges.Shape()[0], -1, nd*h)
 }
 
 // mix returns the attention-weighted sums of x [B, Ns, F]: [B, Nd, Heads·F], zeros for destinations

@@ -25,7 +25,7 @@ func denseWith(s *Scope, e Edges, attr []float32, f int) DenseRelation {
 		alive[e.Dst[i]] = 1
 	}
 	return DenseRelation{
-		Edges: s.RequireGrad(s.Float32s(v, 1, int64(e.NumSrc), int64(e.NumDst*w))),
+		Edges: s.RequireGrad(s.Float32s(v, 1, int64(e.NumSrc), int64(e.NumDst), int64(w))),
 		Alive: s.Float32s(alive, 1, int64(e.NumDst), 1),
 	}
 }

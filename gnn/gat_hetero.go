@@ -43,30 +43,27 @@ func (l *heteroGAT) dense(s *Scope, svc, node Tensor, rels [3]DenseRelation) (Te
 	}
 	batch, ns, nn, h := svcShape[0], svcShape[1], nodeShape[1], l.heads
 
-	fromSvc := []Tensor{
-		l.calls.attend(s, l.calls.LinSrc, l.calls.AttSrc), l.runsOn.attend(s, l.runsOn.LinSrc, l.runsOn.AttSrc),
-		l.calls.attend(s, l.calls.LinDst, l.calls.AttDst), l.hosts.attend(s, l.hosts.LinDst, l.hosts.AttDst),
-	}
-	fromNode := []Tensor{
-		l.hosts.attend(s, l.hosts.LinSrc, l.hosts.AttSrc), l.runsOn.attend(s, l.runsOn.LinDst, l.runsOn.AttDst),
-	}
+	calls, runsOn, hosts := l.calls, l.runsOn, l.hosts
+	fromSvc := attend(s, int(h), []*Param{calls.LinSrc, runsOn.LinSrc, calls.LinDst, hosts.LinDst},
+		[]*Param{calls.AttSrc, runsOn.AttSrc, calls.AttDst, hosts.AttDst})
+	fromNode := attend(s, int(h), []*Param{hosts.LinSrc, runsOn.LinDst}, []*Param{hosts.AttSrc, runsOn.AttDst})
 	svcCuts, nodeCuts := []int64{2 * h, h, h}, []int64{h, h}
 	if h == 1 { // messages are made first, from the same product
-		fromSvc = append(fromSvc, l.calls.LinSrc.T, l.runsOn.LinSrc.T)
-		fromNode = append(fromNode, l.hosts.LinSrc.T)
+		fromSvc = s.Cat(0, fromSvc, calls.LinSrc.T, runsOn.LinSrc.T)
+		fromNode = s.Cat(0, fromNode, hosts.LinSrc.T)
 		svcCuts, nodeCuts = append(svcCuts, 2*l.out), append(nodeCuts, l.out)
 	}
-	svcParts := s.Split(s.Linear(svc, s.Cat(0, fromSvc...), Tensor{}), 2, svcCuts...)
-	nodeParts := s.Split(s.Linear(node, s.Cat(0, fromNode...), Tensor{}), 2, nodeCuts...)
+	svcParts := s.Split(s.Linear(svc, fromSvc, Tensor{}), 2, svcCuts...)
+	nodeParts := s.Split(s.Linear(node, fromNode, Tensor{}), 2, nodeCuts...)
 
 	// Scores of services as sources [B, S, (S+N)·Heads], and of nodes [B, N, S·Heads].
 	spread := s.Mm(s.Reshape(svcParts[0], -1, 2*h), l.params.spreadTwo(h, ns, nn))
-	edges := s.Cat(2, l.edges(s, l.calls, rels[Calls], batch, ns), l.edges(s, l.runsOn, rels[RunsOn], batch, nn))
+	edges := s.Cat(2, l.edges(s, calls, rels[Calls], batch, ns), l.edges(s, runsOn, rels[RunsOn], batch, nn))
 	to := s.Cat(2, s.Reshape(svcParts[1], batch, 1, ns*h), s.Reshape(nodeParts[1], batch, 1, nn*h))
 	alpha := l.softmax(s, spread, to, edges)
 
 	spread = s.Mm(s.Reshape(nodeParts[0], -1, h), l.params.spread(h, ns))
-	edges = l.edges(s, l.hosts, rels[Hosts], batch, ns)
+	edges = l.edges(s, hosts, rels[Hosts], batch, ns)
 	alphaHosts := l.softmax(s, spread, s.Reshape(svcParts[2], batch, 1, ns*h), edges)
 
 	if h == 1 {
@@ -77,7 +74,7 @@ func (l *heteroGAT) dense(s *Scope, svc, node Tensor, rels [3]DenseRelation) (Te
 
 // edges returns a relation's share of the scores [B, Ns, Nd·Heads].
 func (l *heteroGAT) edges(s *Scope, g *GATConv, rel DenseRelation, batch, nd int64) Tensor {
-	e := s.MatMul(rel.Edges, g.edgeWeights(s, nd))
+	e := g.edgeScores(s, rel, nd)
 	if shape := e.Shape(); s.err == nil && shape[0] != batch {
 		return s.Expand(e, batch, -1, -1)
 	}

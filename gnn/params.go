@@ -233,17 +233,6 @@ func (p *Params) constant(key string, mk func(own *Scope) Tensor) Tensor {
 	return t
 }
 
-// eye returns the identity matrix [n, n].
-func (p *Params) eye(n int64) Tensor {
-	return p.constant(fmt.Sprintf("eye %d", n), func(own *Scope) Tensor {
-		v := make([]float32, n*n)
-		for i := range n {
-			v[i*n+i] = 1
-		}
-		return own.Float32s(v, n, n)
-	})
-}
-
 // spread returns the matrix [h, n·h] that repeats a row of h numbers n times: n identities side by
 // side.
 func (p *Params) spread(h, n int64) Tensor {
