@@ -206,6 +206,19 @@ func TestMaskByHand(t *testing.T) {
 	}
 }
 
+// A quota that an idle replica would use up is never allowed.
+func TestMaskKeepsQuotaAboveIdle(t *testing.T) {
+	app := oneApp(t)
+	app.Services[0].BaseCPUMillis = 100
+	a := NewActions(app, DefaultActionConfig())
+	v, mask := NewView(app), make([]bool, 10)
+	v.Services[0] = ServiceView{Spec: 5, QuotaMillis: 200, RequestMillis: 100}
+	a.Mask(v, mask)
+	if got := [2]bool{mask[5], mask[6]}; got != [2]bool{false, true} {
+		t.Errorf("100 m and 160 m with 100 m used when idle: allowed %v", got)
+	}
+}
+
 // The room in a pool: a pool without is masked, unless none has any.
 func TestPoolMask(t *testing.T) {
 	app := chainApp(t)

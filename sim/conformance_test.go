@@ -53,6 +53,7 @@ func TestVecEnvConforms(t *testing.T) {
 		{"select", func(c *sim.EnvConfig) { c.Action.Mode = sim.ActionSelect }},
 		{"gym_hpa", func(c *sim.EnvConfig) { c.Kind, c.Reward.Name = sim.KindGymHPA, sim.RewardCost }},
 		{"noisy", func(c *sim.EnvConfig) { c.Metrics.Noise, c.Metrics.DropOut = 0.2, 0.3 }},
+		{"no warm-up", func(c *sim.EnvConfig) { c.WarmupIntervals = 0 }},
 		{"late", func(c *sim.EnvConfig) { c.Metrics.Lag = 40e9 }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

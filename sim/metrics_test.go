@@ -313,6 +313,44 @@ func TestPodSamplesAddUp(t *testing.T) {
 	}
 }
 
+// podScript lists one scripted pod.
+type podScript struct{ PodInfo }
+
+func (p *podScript) Pods(dst []PodInfo) []PodInfo { return append(dst, p.PodInfo) }
+
+// A pod that starts within a window counts for the rest of it: placed at 7 s, it uses 100 m in the 3 s of the window that
+// ends at 10 s and 50 m in the next 10 s; scraped at 22 s, 15 s old, it has no sample; the scrape at 37 s covers the
+// windows to 35 s, at 50 m. Scraped at 19 s (age 11 s), at 12 s of age, it has one: (3·100 + 5·50)/8 m over 12 s.
+func TestPodThatStartsWithinAWindow(t *testing.T) {
+	app := oneApp(t)
+	for _, tc := range []struct {
+		age     time.Duration
+		ticks   int
+		sampled bool
+		cpu     float64
+		window  time.Duration
+	}{
+		{8 * time.Second, 22, false, 0, 0}, {8 * time.Second, 37, true, 50, 15 * time.Second}, {11 * time.Second, 19, true, 550. / 8, 12 * time.Second},
+	} {
+		m := NewMetrics(app, MetricsConfig{Interval: 15 * time.Second, Age: tc.age})
+		pod := &podScript{PodInfo{ID: 7, Phase: PodStarting, StartedAt: 7 * time.Second}}
+		m.WatchPods(pod)
+		m.Reset(1)
+		st, v := stateOf(app, 1), NewView(app)
+		pod.Phase = PodPending
+		feed(m, st, 7, func(*State) {})
+		pod.Phase, pod.CPUUsedMillis = PodStarting, 100
+		feed(m, st, 3, func(*State) {})
+		pod.CPUUsedMillis = 50
+		feed(m, st, tc.ticks-10, func(*State) {})
+		m.View(st, v)
+		p := v.Pods[0]
+		if p.HasSample != tc.sampled || !near(p.CPUMillis, tc.cpu) || p.SampleWindow != tc.window {
+			t.Errorf("at %d s: %+v, want sample %v of %v m over %v", tc.ticks, p, tc.sampled, tc.cpu, tc.window)
+		}
+	}
+}
+
 func TestMetricsAllocateNothing(t *testing.T) {
 	app := chainApp(t)
 	m := NewMetrics(app, MetricsConfig{Interval: 15 * time.Second, Age: 8 * time.Second, Noise: 0.1, DropOut: 0.1})

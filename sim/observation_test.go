@@ -10,12 +10,12 @@ import (
 
 func newObserver(app *App) *Observer { return NewObserver(app, NewActions(app, DefaultActionConfig())) }
 
-// One service by hand: web of app one: 2 of 1 to 10 replicas ready, 1 starting, 1 pending, at half the quota (100 m, request
+// One service by hand: web of app one: 2 of 1 to 10 replicas ready, 1 starting, 2 pending, at half the quota (100 m, request
 // 50 m). It used 120 m at 12 visits/s (8 before) of 10 CPU-ms: all ten replicas at 200 m carry 200 visits/s.
 func TestServiceFeaturesByHand(t *testing.T) {
 	app := oneApp(t)
 	v := NewView(app)
-	v.Services[0] = ServiceView{Spec: 4, Ready: 2, Starting: 1, Pending: 1, QuotaMillis: 100, RequestMillis: 50,
+	v.Services[0] = ServiceView{Spec: 5, Ready: 2, Starting: 1, Pending: 2, QuotaMillis: 100, RequestMillis: 50,
 		CPUUsedMillis: 120, MemMiB: 96, RPS: 12, PrevRPS: 8, P95Ms: 127, ErrorRate: 0.1, Throttled: 0.2}
 	v.Nodes[0] = NodeView{CPUMillis: 2000, MemMiB: 4096, FreeCPUMillis: 500, FreeMemMiB: 1024, SpeedFactor: 1, PricePerCoreHour: 0.04}
 	v.Placed[0], v.Placed[1] = 2, 1
@@ -25,9 +25,9 @@ func TestServiceFeaturesByHand(t *testing.T) {
 	o.Observe(v, 0.5, obs)
 	want := map[string]float64{
 		"cpu_utilisation": 120. / 200, "mem_utilisation": 96. / 128, "p95": 0.7, // lg(128)/10
-		"stateful": 0, "efficiency": 120. / 150, "ready": 0.2, "starting": 0.1, "pending": 0.1,
+		"stateful": 0, "efficiency": 120. / 150, "ready": 0.2, "starting": 0.1, "pending": 0.2,
 		"load": 12 * 10. / 2000, "load_change": 4. / 21, "error_rate": 0.1, "quota": -0.5, "throttled": 0.2,
-		"position": 3. / 9, "replica_step": 0.1, "request": 0.05,
+		"position": 4. / 9, "replica_step": 0.1, "request": 0.05,
 	}
 	if len(want) != len(ServiceFeatures) || len(obs.Services) != len(ServiceFeatures) {
 		t.Fatalf("%d features expected, %d named, %d given", len(want), len(ServiceFeatures), len(obs.Services))
