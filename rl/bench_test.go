@@ -1,0 +1,65 @@
+package rl
+
+import (
+	"testing"
+
+	"github.com/grlscaler/grlscaler/gnn"
+	"github.com/grlscaler/grlscaler/rl/rltest"
+)
+
+// benchConfigs have the shapes of the published policies.
+func benchConfig(kind, algorithm string) *Config {
+	cfg := DefaultConfig(algorithm)
+	cfg.Name, cfg.Encoder.Kind = "bench", kind
+	cfg.Env.NumEnvs = 32
+	if kind != "mlp" {
+		cfg.Encoder.Hidden = 32
+	}
+	if cfg.PPO != nil {
+		cfg.PPO.RolloutSteps, cfg.PPO.MinibatchSize = 64, 512
+	}
+	return cfg
+}
+
+// BenchmarkTrain measures the learner alone, end to end: collection with a synthetic environment of the real
+// shape, and four epochs of updates.
+func BenchmarkTrain(b *testing.B) {
+	for _, c := range []struct{ name, kind, algorithm string }{
+		{"mlp_ppo", "mlp", AlgorithmPPO}, {"gat_ppo", "gat", AlgorithmPPO}, {"gcn_ppo", "gcn", AlgorithmPPO}, {"gat_sac", "gat", AlgorithmSAC},
+	} {
+		b.Run("cfg="+c.name, func(b *testing.B) {
+			cfg := benchConfig(c.kind, c.algorithm)
+			torch, err := gnn.StartTorch(1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer torch.Close()
+			if err := torch.Do(func() error { return benchLearner(b, cfg) }); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+func benchLearner(b *testing.B, cfg *Config) error {
+	t, err := newTrainer(cfg, rltest.NewSynthetic(cfg.Env.NumEnvs), Options{Dir: b.TempDir()})
+	if err != nil {
+		return err
+	}
+	defer t.learner.close()
+	steps := 0
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		n, err := t.learner.collect()
+		if err != nil {
+			return err
+		}
+		if _, err := t.learner.learn(0); err != nil {
+			return err
+		}
+		steps += n
+	}
+	b.ReportMetric(float64(steps)/b.Elapsed().Seconds(), "env-steps/s")
+	return nil
+}

@@ -1,0 +1,239 @@
+package rl
+
+import (
+	"github.com/grlscaler/grlscaler/gnn"
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/rng"
+)
+
+// ppo is the learner of Proximal Policy Optimization. It runs on the torch thread.
+type ppo struct {
+	cfg     *PPOConfig
+	world   *world
+	net     *network
+	update  *ppoUpdater
+	actor   *chooser
+	shuffle *rng.Stream
+	rollout *rollout
+	updates int64
+
+	// Memory of one step and one minibatch.
+	scope *gnn.Scope
+	now   *sim.Obs // normalised present observations
+	perm  []int
+	mini  ppoBuffers
+}
+
+// ppoBuffers are a minibatch's rows, gathered side by side.
+type ppoBuffers struct {
+	obs                                         *sim.Obs
+	actions                                     []int64
+	oldLogProbs, oldValues, advantages, returns []float32
+}
+
+func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
+	params := gnn.NewParams(rng.New(cfg.Seed, "weights").Rand)
+	net, err := newActorCritic(params, cfg.Encoder, w.spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := params.Build(); err != nil {
+		return nil, err
+	}
+	adamConfig := gnn.DefaultAdam()
+	adamConfig.Eps = cfg.PPO.AdamEps
+	adam, err := gnn.NewAdam(params, adamConfig)
+	if err != nil {
+		return nil, err
+	}
+	n, size := cfg.PPO.RolloutSteps*w.envs, cfg.PPO.MinibatchSize
+	p := &ppo{
+		cfg: cfg.PPO, world: w, net: net,
+		update:  &ppoUpdater{cfg: cfg.PPO, parts: parts, params: params, adam: adam},
+		actor:   newChooser(parts, rng.New(cfg.Seed, "policy"), w.envs),
+		shuffle: rng.New(cfg.Seed, "minibatches"),
+		rollout: newRollout(w.spec, cfg.PPO.RolloutSteps, w.envs),
+		scope:   gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), perm: make([]int, n),
+		mini: ppoBuffers{
+			obs: sim.NewObs(w.spec, size), actions: make([]int64, size*len(parts.NVec)),
+			oldLogProbs: make([]float32, size), oldValues: make([]float32, size),
+			advantages: make([]float32, size), returns: make([]float32, size),
+		},
+	}
+	return p, nil
+}
+
+// begin resets the environments.
+func (p *ppo) begin(seed uint64) error { return p.world.reset(seed) }
+
+// collect fills the rollout with the present policy.
+func (p *ppo) collect() (steps int, err error) {
+	r, w, n := p.rollout, p.world, p.world.envs
+	r.finalRows = r.finalRows[:0]
+	for t := range r.steps {
+		from, to := t*n, (t+1)*n
+		p.observe()
+		copyRows(w.spec, r.obs, from, p.now, 0, n)
+		actions := r.actions[from*len(w.spec.Action.NVec) : to*len(w.spec.Action.NVec)]
+		if err := p.decide(actions, r.logProbs[from:to], r.values[from:to]); err != nil {
+			return 0, err
+		}
+		if err := w.step(actions); err != nil {
+			return 0, err
+		}
+		copy(r.rewards[from:to], w.reward)
+		w.normalizeRewards(r.rewards[from:to])
+		copy(r.terminated[from:to], w.terminated)
+		copy(r.truncated[from:to], w.truncated)
+		p.keepFinals(from)
+	}
+	p.observe()
+	return r.len(), p.evaluate()
+}
+
+// observe puts the normalised present observations into now.
+func (p *ppo) observe() {
+	copyRows(p.world.spec, p.now, 0, p.world.obs, 0, p.world.envs)
+	p.world.normalize(p.now)
+}
+
+// decide draws actions for the present observations and notes the values.
+func (p *ppo) decide(actions []int32, logProbs, values []float32) error {
+	s := p.scope
+	defer s.Reset()
+	var err error
+	gnn.NoGrad(func() {
+		logits, v := p.net.actorCritic(s, p.net.load(s, p.now, p.world.envs))
+		s.CopyTo(values, v)
+		err = p.actor.act(s, logits, p.now.Mask, actions, logProbs)
+	})
+	return err
+}
+
+// keepFinals notes the last observations of the episodes that were truncated in the step that starts at row from.
+func (p *ppo) keepFinals(from int) {
+	w := p.world
+	for e, cut := range w.truncated {
+		if cut && !w.terminated[e] {
+			k := len(p.rollout.finalRows)
+			p.rollout.keepFinal(w.spec, from+e, w.final, e)
+			last := rowsOf(w.spec, p.rollout.finals, k, 1)
+			w.normalize(&last)
+		}
+	}
+}
+
+// evaluate computes the values that the advantages need: after the last step, and where episodes were cut off.
+func (p *ppo) evaluate() error {
+	r, s := p.rollout, p.scope
+	defer s.Reset()
+	gnn.NoGrad(func() {
+		s.CopyTo(r.lastValues, p.net.values(s, p.net.load(s, p.now, r.envs)))
+		clear(r.terminalValues)
+		if k := len(r.finalRows); k > 0 {
+			finals := rowsOf(p.world.spec, r.finals, 0, k)
+			for i, x := range s.ToFloat32s(p.net.values(s, p.net.load(s, &finals, k))) {
+				r.terminalValues[r.finalRows[i]] = x
+			}
+		}
+	})
+	return s.Err()
+}
+
+// learn computes advantages and does the epochs of updates. done is the share of the training that is over.
+func (p *ppo) learn(done float64) (map[string]float64, error) {
+	r, c := p.rollout, p.cfg
+	BootstrapTruncated(c.Gamma, r.rewards, r.terminated, r.truncated, r.terminalValues)
+	GAE(c.Gamma, c.GAELambda, r.rewards, r.values, r.terminated, r.truncated, r.lastValues, r.advantages, r.returns)
+
+	lr := learningRate(c.LearningRate, c.LinearDecay, done)
+	var sums ppoSums
+	for epoch := range c.Epochs {
+		sums.startEpoch(epoch)
+		for i := range p.perm {
+			p.perm[i] = i
+		}
+		p.shuffle.Shuffle(len(p.perm), func(i, j int) { p.perm[i], p.perm[j] = p.perm[j], p.perm[i] })
+		for start := 0; start < len(p.perm); start += c.MinibatchSize {
+			st, err := p.minibatch(lr, p.perm[start:min(start+c.MinibatchSize, len(p.perm))])
+			if err != nil {
+				return nil, err
+			}
+			sums.add(st)
+			if st.Stopped {
+				return sums.row(p, lr), nil
+			}
+			p.updates++
+		}
+	}
+	return sums.row(p, lr), nil
+}
+
+// minibatch does one optimiser step on the listed rows of the rollout.
+func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
+	r, m, s, n := p.rollout, &p.mini, p.scope, len(rows)
+	defer s.Reset()
+	parts := len(p.update.parts.NVec)
+	gatherObs(p.world.spec, m.obs, r.obs, rows)
+	for i, row := range rows {
+		for k := range parts {
+			m.actions[i*parts+k] = int64(r.actions[row*parts+k])
+		}
+		m.oldLogProbs[i], m.oldValues[i] = r.logProbs[row], r.values[row]
+		m.advantages[i], m.returns[i] = r.advantages[row], r.returns[row]
+	}
+	obs, b := rowsOf(p.world.spec, m.obs, 0, n), int64(n)
+	batch := ppoMinibatch{
+		mask:       s.Bools(obs.Mask, b, int64(p.update.parts.Width)),
+		actions:    s.Int64s(m.actions[:n*parts], b, int64(parts)),
+		oldLogProb: s.Float32s(m.oldLogProbs[:n], b), oldValues: s.Float32s(m.oldValues[:n], b),
+		advantages: s.Float32s(m.advantages[:n], b), returns: s.Float32s(m.returns[:n], b),
+		size: n,
+	}
+	loaded := p.net.load(s, &obs, n)
+	return p.update.step(s, lr, &batch, func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
+		return p.net.actorCritic(s, loaded)
+	})
+}
+
+// policy saves the network that acts.
+func (p *ppo) policy(st *state) { st.params("weights.", p.update.params) }
+
+// close frees all tensors.
+func (p *ppo) close() {
+	p.scope.Close()
+	p.update.adam.Close()
+	p.update.params.Close()
+}
+
+// ppoSums adds up the numbers of an update's minibatches.
+type ppoSums struct {
+	sum         ppoStats
+	n           float64
+	kl, inEpoch float64
+	epochs      int
+}
+
+func (t *ppoSums) startEpoch(epoch int) { t.kl, t.inEpoch, t.epochs = 0, 0, epoch+1 }
+
+func (t *ppoSums) add(st ppoStats) {
+	t.sum.Loss += st.Loss
+	t.sum.PolicyLoss += st.PolicyLoss
+	t.sum.ValueLoss += st.ValueLoss
+	t.sum.Entropy += st.Entropy
+	t.sum.ClipFraction += st.ClipFraction
+	t.sum.GradNorm += st.GradNorm
+	t.kl += st.ApproxKL
+	t.n++
+	t.inEpoch++
+}
+
+func (t *ppoSums) row(p *ppo, lr float64) map[string]float64 {
+	return map[string]float64{
+		"train/learning_rate": lr, "train/n_updates": float64(p.updates), "train/loss": t.sum.Loss / t.n,
+		"train/policy_gradient_loss": t.sum.PolicyLoss / t.n, "train/value_loss": t.sum.ValueLoss / t.n,
+		"train/entropy_loss": -t.sum.Entropy / t.n, "train/clip_fraction": t.sum.ClipFraction / t.n,
+		"train/grad_norm": t.sum.GradNorm / t.n, "train/approx_kl": t.kl / t.inEpoch, "train/epochs": float64(t.epochs),
+		"train/explained_variance": ExplainedVariance(p.rollout.values, p.rollout.returns),
+	}
+}

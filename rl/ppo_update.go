@@ -1,0 +1,97 @@
+package rl
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/grlscaler/grlscaler/gnn"
+)
+
+// PPOConfig holds PPO's hyper-parameters. [DefaultPPO] has the defaults; configs/policies explains each.
+type PPOConfig struct {
+	RolloutSteps       int       `yaml:"rollout_steps"`
+	MinibatchSize      int       `yaml:"minibatch_size"`
+	Epochs             int       `yaml:"epochs"`
+	LearningRate       float64   `yaml:"learning_rate"`
+	LinearDecay        bool      `yaml:"linear_decay"`
+	Gamma              float64   `yaml:"gamma"`
+	GAELambda          float64   `yaml:"gae_lambda"`
+	ClipRange          float64   `yaml:"clip_range"`
+	ValueClip          ValueClip `yaml:"value_clip"`
+	ValueClipRange     float64   `yaml:"value_clip_range"`
+	NormalizeAdvantage bool      `yaml:"normalize_advantage"`
+	EntropyCoef        float64   `yaml:"entropy_coef"`
+	ValueCoef          float64   `yaml:"value_coef"`
+	MaxGradNorm        float64   `yaml:"max_grad_norm"`
+	TargetKL           float64   `yaml:"target_kl"`
+	AdamEps            float64   `yaml:"adam_eps"`
+}
+
+// DefaultPPO returns Stable-Baselines3's defaults with the learning rate falling to 0.
+func DefaultPPO() PPOConfig {
+	return PPOConfig{
+		RolloutSteps: 128, MinibatchSize: 256, Epochs: 4,
+		LearningRate: 3e-4, LinearDecay: true,
+		Gamma: 0.99, GAELambda: 0.95,
+		ClipRange: 0.2, ValueClip: ValueClipNone, ValueClipRange: 0.2,
+		NormalizeAdvantage: true, EntropyCoef: 0, ValueCoef: 0.5, MaxGradNorm: 0.5,
+		TargetKL: 0, AdamEps: 1e-5,
+	}
+}
+
+// learningRate is the rate when a share of the training is done: linear decay ends at 0.
+func learningRate(initial float64, decay bool, done float64) float64 {
+	if !decay {
+		return initial
+	}
+	return initial * max(0, 1-done)
+}
+
+// klStopFactor is how far above the target the KL divergence may be before an update stops (OpenAI Spinning Up
+// and Stable-Baselines3).
+const klStopFactor = 1.5
+
+// ppoUpdater does optimiser steps on minibatches. It knows nothing of how logits and values come about, so that
+// any network can be trained with it.
+type ppoUpdater struct {
+	cfg    *PPOConfig
+	parts  *Parts
+	params *gnn.Params
+	adam   *gnn.Adam
+}
+
+// ppoStats are the numbers of one minibatch.
+type ppoStats struct {
+	Loss, PolicyLoss, ValueLoss, Entropy, ApproxKL, ClipFraction float64
+	GradNorm                                                     float64 // before clipping
+	Stopped                                                      bool    // the KL divergence was too large: no step was done
+}
+
+// step does one optimiser step on a minibatch: losses, KL check, gradients, clipping, Adam. forward computes
+// logits [B, width] and values [B] within the scope that it is given. Where the approximate KL divergence is
+// above 1.5 times the target nothing is changed and Stopped is set. Runs on the torch thread.
+func (u *ppoUpdater) step(s *gnn.Scope, lr float64, b *ppoMinibatch, forward func(*gnn.Scope) (logits, values gnn.Tensor)) (ppoStats, error) {
+	logits, values := forward(s)
+	terms := u.cfg.loss(s, u.parts, logits, values, b)
+	st := ppoStats{
+		Loss: s.Item(terms.total), PolicyLoss: s.Item(terms.policy), ValueLoss: s.Item(terms.value),
+		Entropy: s.Item(terms.entropy), ApproxKL: s.Item(terms.approxKL), ClipFraction: s.Item(terms.clipFraction),
+	}
+	if err := s.Err(); err != nil {
+		return st, err
+	}
+	if math.IsNaN(st.Loss) || math.IsInf(st.Loss, 0) {
+		return st, fmt.Errorf("ppo: the loss is %v: training has diverged; lower ppo.learning_rate or ppo.max_grad_norm", st.Loss)
+	}
+	if u.cfg.TargetKL > 0 && st.ApproxKL > klStopFactor*u.cfg.TargetKL {
+		st.Stopped = true
+		return st, nil
+	}
+	u.params.ZeroGrad()
+	s.Backward(terms.total)
+	if err := s.Err(); err != nil {
+		return st, err
+	}
+	st.GradNorm = u.params.ClipGradNorm(u.cfg.MaxGradNorm)
+	return st, u.adam.Step(lr)
+}

@@ -1,0 +1,200 @@
+package rl
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/grlscaler/grlscaler/gnn"
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/rng"
+)
+
+// sac is the learner of Discrete SAC. It runs on the torch thread.
+type sac struct {
+	cfg    *SACConfig
+	world  *world
+	update *sacUpdater
+	actor  *network
+	// Both critics and both targets, in one set of weights each.
+	critics, targets [2]*network
+	choose           *chooser
+	sampling         *rng.Stream
+	replay           *replay
+	updates, steps   int64
+	logged           int64 // steps at the last row
+
+	// Memory of one step and one minibatch.
+	scope         *gnn.Scope
+	now           *sim.Obs // normalised present observations
+	actions       []int32
+	batch         *batch
+	targetEntropy []float32
+	sums          sacSums
+}
+
+func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
+	c := cfg.SAC
+	a := &sac{
+		cfg: c, world: w, choose: newChooser(parts, rng.New(cfg.Seed, "policy"), w.envs),
+		sampling: rng.New(cfg.Seed, "replay"), replay: newReplay(w.spec, w.envs, c.BufferSize),
+		scope: gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), actions: make([]int32, w.envs*len(parts.NVec)),
+		batch: newBatch(w.spec, c.BatchSize), targetEntropy: make([]float32, c.BatchSize),
+	}
+	u := &sacUpdater{cfg: c, parts: parts, logAlpha: gnn.NewParams(rng.New(cfg.Seed, "alpha").Rand)}
+	var err error
+	u.actor = gnn.NewParams(rng.New(cfg.Seed, "weights", "actor").Rand)
+	if a.actor, err = newScorer(u.actor, "actor", cfg.Encoder, w.spec, 0.01); err != nil {
+		return nil, err
+	}
+	if err := u.actor.Build(); err != nil {
+		return nil, err
+	}
+	if u.critics, a.critics, err = newCritics(cfg, w.spec); err != nil {
+		return nil, err
+	}
+	// The targets draw the same numbers, so they start as copies of the critics.
+	if u.targets, a.targets, err = newCritics(cfg, w.spec); err != nil {
+		return nil, err
+	}
+	u.logAlpha.Add("log_alpha", func(v []float32, _ []int64, _ *rand.Rand) { v[0] = float32(math.Log(c.Alpha)) }, 1)
+	if err := u.logAlpha.Build(); err != nil {
+		return nil, err
+	}
+	a.update = u
+	return a, u.newOptimisers()
+}
+
+// newCritics makes a set of weights with two networks that start differently.
+func newCritics(cfg *Config, spec *sim.EnvSpec) (*gnn.Params, [2]*network, error) {
+	var nets [2]*network
+	params := gnn.NewParams(rng.New(cfg.Seed, "weights", "critics").Rand)
+	for i, name := range []string{"q1", "q2"} {
+		var err error
+		if nets[i], err = newScorer(params, name, cfg.Encoder, spec, 1); err != nil {
+			return nil, nets, err
+		}
+	}
+	return params, nets, params.Build()
+}
+
+// begin resets the environments.
+func (a *sac) begin(seed uint64) error {
+	if err := a.world.reset(seed); err != nil {
+		return err
+	}
+	a.replay.start(a.world.obs)
+	return nil
+}
+
+// collect does train_every steps of all environments. Actions come from the policy from the start: untrained, it
+// is nearly uniform over the allowed actions.
+func (a *sac) collect() (steps int, err error) {
+	w := a.world
+	for range a.cfg.TrainEvery {
+		copyRows(w.spec, a.now, 0, w.obs, 0, w.envs)
+		w.normalize(a.now)
+		if err := a.decide(); err != nil {
+			return 0, err
+		}
+		if err := w.step(a.actions); err != nil {
+			return 0, err
+		}
+		a.replay.add(a.actions, w.reward, w.terminated, w.truncated, w.obs, w.final)
+	}
+	n := a.cfg.TrainEvery * w.envs
+	a.steps += int64(n)
+	return n, nil
+}
+
+// decide draws actions for the present observations.
+func (a *sac) decide() error {
+	s := a.scope
+	defer s.Reset()
+	var err error
+	gnn.NoGrad(func() {
+		err = a.choose.act(s, a.actor.logits(s, a.actor.load(s, a.now, a.world.envs)), a.now.Mask, a.actions, nil)
+	})
+	return err
+}
+
+// learn does gradient_steps updates once enough has been collected. done is the share of the training that is over.
+func (a *sac) learn(done float64) (map[string]float64, error) {
+	rates := learningRate(1, a.cfg.LinearDecay, done)
+	if a.replay.len() >= a.cfg.LearningStarts {
+		for range a.cfg.GradientSteps {
+			st, err := a.minibatch(rates)
+			if err != nil {
+				return nil, err
+			}
+			a.sums.add(st)
+			a.updates++
+		}
+	}
+	if a.steps-a.logged < int64(a.cfg.LogEvery) {
+		return nil, nil
+	}
+	a.logged = a.steps
+	row := a.sums.row(a.cfg.PolicyLearningRate*rates, float64(a.updates), a.update.alpha())
+	a.sums = sacSums{}
+	return row, nil
+}
+
+// minibatch does one update on a sample of the replay buffer.
+func (a *sac) minibatch(rates float64) (sacStats, error) {
+	s, b, n, parts := a.scope, a.batch, len(a.batch.rows), a.update.parts
+	defer s.Reset()
+	a.replay.sample(a.sampling, b)
+	a.world.normalize(b.obs)
+	a.world.normalize(b.next)
+	a.world.normalizeRewards(b.rewards)
+	parts.targetEntropies(a.cfg.TargetEntropyScale, b.obs.Mask, a.targetEntropy)
+	rows, width := int64(n), int64(parts.Width)
+	batch := sacMinibatch{
+		mask: s.Bools(b.obs.Mask, rows, width), nextMask: s.Bools(b.next.Mask, rows, width),
+		actions: s.Int64s(b.actions, rows, int64(len(parts.NVec))),
+		rewards: s.Float32s(b.rewards, rows), continues: s.Float32s(b.continues, rows),
+		targetEntropy: s.Float32s(a.targetEntropy, rows),
+	}
+	// All networks read the same two batches of tensors.
+	obs, next := a.actor.load(s, b.obs, n), a.actor.load(s, b.next, n)
+	both := func(nets [2]*network, x *gnn.Batch) func(*gnn.Scope) (gnn.Tensor, gnn.Tensor) {
+		return func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) { return nets[0].logits(s, x), nets[1].logits(s, x) }
+	}
+	return a.update.step(s, rates, &batch, sacForward{
+		actor:     func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, obs) },
+		nextActor: func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, next) },
+		critics:   both(a.critics, obs), nextTargets: both(a.targets, next),
+	})
+}
+
+// policy saves the network that acts.
+func (a *sac) policy(st *state) { st.params("weights.", a.update.actor) }
+
+// close frees all tensors.
+func (a *sac) close() {
+	a.scope.Close()
+	a.update.close()
+}
+
+// sacSums adds up the numbers of the updates since the last row. They are part of a checkpoint.
+type sacSums struct {
+	N, CriticLoss, ActorLoss, AlphaLoss, Entropy, QMean float64
+}
+
+func (t *sacSums) add(st sacStats) {
+	t.N++
+	t.CriticLoss += st.CriticLoss
+	t.ActorLoss += st.ActorLoss
+	t.AlphaLoss += st.AlphaLoss
+	t.Entropy += st.Entropy
+	t.QMean += st.QMean
+}
+
+// row gives the means; without an update there are none, which shows as empty cells.
+func (t *sacSums) row(lr, updates, alpha float64) map[string]float64 {
+	return map[string]float64{
+		"train/learning_rate": lr, "train/n_updates": updates, "train/ent_coef": alpha,
+		"train/critic_loss": t.CriticLoss / t.N, "train/actor_loss": t.ActorLoss / t.N, "train/ent_coef_loss": t.AlphaLoss / t.N,
+		"train/entropy": t.Entropy / t.N, "train/q_mean": t.QMean / t.N,
+	}
+}
