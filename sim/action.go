@@ -29,7 +29,7 @@ type ActionConfig struct {
 	DecisionsPerInterval int `yaml:"decisions_per_interval"`
 }
 
-// DefaultActionConfig is what DESIGN section 8 describes, in joint mode.
+// DefaultActionConfig is joint mode with its default steps.
 func DefaultActionConfig() ActionConfig {
 	return ActionConfig{Mode: ActionJoint, MaxDelta: 2, QuotaSteps: []float64{0.5, 0.8, 1, 1.25, 2}, QuotaMin: 0.25, QuotaMax: 4, DecisionsPerInterval: 4}
 }

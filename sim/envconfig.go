@@ -52,7 +52,7 @@ type EnvConfig struct {
 	Metrics MetricsConfig `yaml:"metrics"`
 }
 
-// DefaultEnvConfig is the environment of DESIGN section 8 on Online Boutique.
+// DefaultEnvConfig is kind cluster on Online Boutique under the four scenarios.
 func DefaultEnvConfig() EnvConfig {
 	return EnvConfig{
 		Kind: KindCluster, App: "online_boutique", Scenarios: []string{"offpeak", "peak", "rushsale", "fluctuating"},

@@ -67,7 +67,7 @@ func (c MetricsConfig) Validate() error {
 //
 // An engine evaluates flows once a window; a scrape takes the windows that have ended since the scrape before.
 // With the default phase a scrape therefore covers 15 s that ended 10 s before the decision, and a step in load is
-// seen in full by a decision 15 to 45 s later, as with metrics-server (oracles/hpa/README.md, section 10).
+// seen in full by a decision 15 to 45 s later, as with metrics-server (testdata/oracles/hpa/README.md, section 10).
 //
 // Reset, then Tick after every engine step, then View when needed. Nothing is allocated after NewMetrics, unless
 // pods are watched.

@@ -79,7 +79,7 @@ func TestScrapeByHand(t *testing.T) {
 }
 
 // A step in load at any moment is seen by a decision not before a scrape, and in full 15 to 45 s later
-// (oracles/hpa/README.md, section 10); a lag of the pipeline comes on top.
+// (testdata/oracles/hpa/README.md, section 10); a lag of the pipeline comes on top.
 func TestStepIsSeenLate(t *testing.T) {
 	app := oneApp(t)
 	for _, lag := range []time.Duration{0, 15 * time.Second} {

@@ -9,7 +9,7 @@ import (
 )
 
 // minPodAge is the age from which metrics-server takes a container's start as its first point
-// (oracles/hpa/README.md, section 10).
+// (testdata/oracles/hpa/README.md, section 10).
 const minPodAge = 10 * time.Second
 
 // podSample is what one scrape knows about one pod.

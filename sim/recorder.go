@@ -42,6 +42,6 @@ type DecisionRecord struct {
 type IntervalRecord struct {
 	From, To time.Duration
 	Counted  bool
-	Terms    RewardTerms // of DESIGN section 8, in [0, 1]
+	Terms    RewardTerms // in [0, 1]
 	Reward   float64     // with the default weights
 }

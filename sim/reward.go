@@ -8,7 +8,7 @@ import (
 
 // Names of rewards.
 const (
-	RewardSLOCost = "slo_cost" // DESIGN section 8
+	RewardSLOCost = "slo_cost" // violations, unused and unneeded CPU, missing replicas: RewardTerms
 	RewardLatency = "latency"  // gym-hpa's
 	RewardCost    = "cost"     // gym-hpa's
 )
@@ -31,7 +31,7 @@ type RewardConfig struct {
 	LatencyCapMs float64 `yaml:"latency_cap_ms"`
 }
 
-// DefaultRewardConfig is the reward of DESIGN section 8.
+// DefaultRewardConfig is slo_cost with its default weights.
 func DefaultRewardConfig() RewardConfig {
 	return RewardConfig{Name: RewardSLOCost, SLOViolation: 5, Slack: 1, Overshoot: 3, ReplicaLag: 2,
 		ReplicationMiBPerS: 50, ReplicationLagBound: 10 * time.Second, LatencyCapMs: 3000}
