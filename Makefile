@@ -12,6 +12,10 @@ TESTFLAGS =
 
 MODULE = github.com/grlscaler/grlscaler
 
+# What results and `grlscaler --version` name; a tree with changes gets a mark of its own, so that results of one
+# state of the code are not reused in another.
+VERSION = $(shell git describe --always --abbrev=12 2>/dev/null)$(shell git status --porcelain 2>/dev/null | grep -q . && echo "+$$(git diff HEAD 2>/dev/null | sha1sum | cut -c1-8)")
+
 # The environment of whoever calls must not change what is built.
 export CGO_ENABLED = 1
 export GOFLAGS =
@@ -37,7 +41,7 @@ system:
 
 build: ## build bin/grlscaler (after setup)
 	@mkdir -p bin
-	go build -buildvcs=false -o bin/grlscaler .
+	go build -buildvcs=false -ldflags "-X $(MODULE)/cmd.buildVersion=$(VERSION)" -o bin/grlscaler .
 
 run: setup ## train and benchmark on the shipped recording and scenarios
 	$(RUN)

@@ -1,0 +1,185 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/sim"
+)
+
+// benchmarkRun is what simulate and benchmark do alike: a plan, its trials, its tables.
+type benchmarkRun struct {
+	app         string
+	controllers []string
+	load        loadFlags
+	seeds       []uint64
+	out         string
+	workers     int
+	quiet       bool
+}
+
+// firstBenchmarkSeed keeps the benchmark's load away from what policies are trained on: training episodes have
+// seeds derived by name from the training seed.
+const firstBenchmarkSeed = 1001
+
+func newBenchmark(w *world) *cobra.Command {
+	run := benchmarkRun{controllers: []string{}}
+	var cfgs []string
+	var seeds, steps int
+	var checkpoints string
+	c := &cobra.Command{
+		Use:   "benchmark",
+		Short: "Compare policies and autoscalers on the same load, with intervals",
+		Long: `Train the policies that have no checkpoint yet, run every controller on every scenario and seed with the
+same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % bootstrap interval), by
+scenario and overall. Tables, runs and steps are written under the results directory. An interrupted
+benchmark goes on where it stopped when it is started again.
+
+` + controllerHelp,
+		Example: `  grlscaler benchmark --seeds 3
+  grlscaler benchmark --seeds 10 --cfgs gat_ppo --controllers hpa:cpu-60,oracle --scenarios rushsale
+  grlscaler benchmark --trace my-recording --cfgs ""`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if seeds < 1 || seeds > 10_000 {
+				return usagef("--seeds %d: must be from 1 to 10000", seeds)
+			}
+			for i := range seeds {
+				run.seeds = append(run.seeds, uint64(firstBenchmarkSeed+i))
+			}
+			return run.do(c, w, func() ([]benchmark.ControllerSpec, error) {
+				return trainedPolicies(c.Context(), w, run.app, cfgs, checkpoints, steps)
+			})
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&seeds, "seeds", 3, "number of seeds; with 3 or fewer no significance is claimed")
+	f.StringSliceVar(&cfgs, "cfgs", []string{"mlp_ppo", "gat_ppo", "gcn_ppo", "gat_sac"}, "policies: built-in configurations ("+strings.Join(configs.Names(configs.Policies), ", ")+") or paths of .yaml files; \"\" for none")
+	f.StringSliceVar(&run.controllers, "controllers", append(append([]string{}, hpaSet...), "static", "oracle"), "controllers beside the policies")
+	run.load.registerPlural(f, defaultScenarios)
+	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
+	f.IntVar(&steps, "steps", 0, "training steps of each policy; 0 = as its configuration says")
+	f.StringVar(&checkpoints, "checkpoints", "checkpoints", "directory of trained policies, <cfg>-<hash> each")
+	f.StringVar(&run.out, "out", "", "results directory ")
+	f.Lookup("out").Usage = "results directory (default results/<plan's hash>)"
+	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")
+	return c
+}
+
+// do runs the plan and prints its tables. more adds controllers in front of those named.
+func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.ControllerSpec, error)) error {
+	app, err := loadApp(b.app)
+	if err != nil {
+		return err
+	}
+	plan := enginePlan(app)
+	plan.Seeds = b.seeds
+	if plan.Sources, err = b.load.sources(app, sim.ReplayOptions{}); err != nil {
+		return err
+	}
+	named, err := controllerSpecs(b.controllers, app)
+	if err != nil {
+		return err
+	}
+	if err := b.checkOut(); err != nil {
+		return err
+	}
+	if more != nil {
+		if plan.Controllers, err = more(); err != nil {
+			return err
+		}
+	}
+	plan.Controllers = append(plan.Controllers, named...)
+	if err := plan.Validate(); err != nil {
+		return usageError{err}
+	}
+	if b.out == "" && more != nil {
+		b.out = filepath.Join("results", plan.Hash())
+	}
+	return b.measure(c.Context(), w, &plan)
+}
+
+// checkOut finds out before the work whether results can be written.
+func (b *benchmarkRun) checkOut() error {
+	if b.out == "" {
+		return nil
+	}
+	if err := os.MkdirAll(b.out, 0o777); err != nil {
+		return withHint(fmt.Errorf("results directory: %w", err), "name another with --out")
+	}
+	probe, err := os.CreateTemp(b.out, ".write-test-*")
+	if err != nil {
+		return withHint(fmt.Errorf("results directory: %w", err), "name another with --out")
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func (b *benchmarkRun) measure(ctx context.Context, w *world, plan *benchmark.Plan) error {
+	opt := benchmark.Options{Workers: b.workers}
+	progress := &trialProgress{r: reporter{w: w, quiet: plan.Len() < 20}}
+	opt.Progress = progress
+	var err error
+	if b.out != "" {
+		if opt.Store, err = benchmark.OpenStore(filepath.Join(b.out, "trials")); err != nil {
+			return err
+		}
+	}
+	res, err := benchmark.Run(ctx, plan, opt)
+	progress.r.end()
+	if err != nil {
+		if errors.Is(err, context.Canceled) && b.out != "" {
+			return withHint(err, "finished trials are kept in %s; run the same command again to go on", b.out)
+		}
+		return err
+	}
+	summary, err := benchmark.Summarise(res)
+	if err != nil {
+		return err
+	}
+	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " ")}
+	if b.out != "" {
+		if err := benchmark.WriteResults(b.out, summary, info); err != nil {
+			return err
+		}
+	}
+	if err := benchmark.WriteTables(w.stdout, summary, info); err != nil {
+		return err
+	}
+	for _, src := range plan.Sources {
+		if r, ok := src.Source.(*sim.ReplaySource); ok {
+			for _, warning := range r.Warnings() {
+				fmt.Fprintf(w.stdout, "Recording %s: %s\n", r.Name(), warning)
+			}
+		}
+	}
+	if b.out != "" {
+		fmt.Fprintf(w.stderr, "results: %s\n", b.out)
+	}
+	return nil
+}
+
+// trialProgress counts finished trials.
+type trialProgress struct {
+	r     reporter
+	total int
+	done  int
+}
+
+func (p *trialProgress) Begin(trials, reused int) {
+	p.total, p.done = trials, reused
+	if reused > 0 {
+		p.r.line(true, "%d of %d runs are there from before", reused, trials)
+	}
+}
+
+func (p *trialProgress) Done(t benchmark.Trial) {
+	p.done++
+	p.r.line(p.done == p.total, "run %d of %d: %s on %s, seed %d", p.done, p.total, t.Controller, t.Scenario, t.Seed)
+}

@@ -1,0 +1,105 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/rl"
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
+)
+
+// controllerHelp explains the words that name controllers.
+const controllerHelp = `Controllers:
+  static, static:N        the application's first size, or N replicas of everything
+  hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
+  hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
+  policy:FILE             a trained policy
+  random                  uniformly random allowed actions
+  oracle                  knows the future load, pays start-up times: the bound`
+
+// hpaSet is the set of HPAs that a benchmark compares with by default: the source system's.
+var hpaSet = []string{
+	"hpa:cpu-20", "hpa:cpu-40", "hpa:cpu-60", "hpa:cpu-80",
+	"hpa:cpu-20-mem-80", "hpa:cpu-40-mem-80", "hpa:cpu-60-mem-80", "hpa:cpu-80-mem-80",
+}
+
+// controllerSpec turns a user's word into a controller of a plan.
+func controllerSpec(word string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	kind, rest, _ := strings.Cut(word, ":")
+	switch kind {
+	case "static":
+		return staticSpec(word, rest, app)
+	case "hpa":
+		set, err := hpa.ParseSet(rest)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--controller %s: %w", word, err)}
+		}
+		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1",
+			New: func() (sim.Controller, error) { return sim.NewHPASet(set) }}, nil
+	case "oracle":
+		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindBound, Hash: "1",
+			New: func() (sim.Controller, error) { return &sim.Oracle{}, nil }}, nil
+	case "random":
+		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindStatic, Hash: "1",
+			New: func() (sim.Controller, error) { return sim.NewRandom(word, app.App, sim.DefaultEnvConfig()) }}, nil
+	case "policy":
+		return policySpec(word, rest, app)
+	}
+	return nil, usagef("--controller %s: unknown controller; one of static, static:N, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, policy:FILE, random, oracle", word)
+}
+
+func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	var replicas []int
+	if word != "static" {
+		n, err := strconv.Atoi(rest)
+		if err != nil || n < 1 || n > 10_000 {
+			return nil, usagef("--controller %s: %q is not a number of replicas from 1 to 10000", word, rest)
+		}
+		for range app.Services {
+			replicas = append(replicas, n)
+		}
+	} else {
+		replicas = app.InitialReplicas()
+	}
+	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindStatic, Hash: fmt.Sprint(replicas),
+		New: func() (sim.Controller, error) { return &sim.Static{Replicas: replicas, Label: word}, nil }}, nil
+}
+
+// policySpec loads a policy once to find out whether it fits; each worker loads its own.
+func policySpec(name, path string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	if path == "" {
+		return nil, usagef("--controller %s: no file; write policy:FILE", name)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, withHint(fmt.Errorf("policy: %w", err), "train one with grlscaler train")
+		}
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	c, err := rl.NewController(name, path, app.App)
+	if err != nil {
+		return nil, err
+	}
+	c.Close()
+	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindPolicy, Hash: hashOf(data),
+		New: func() (sim.Controller, error) { return rl.NewController(name, path, app.App) }}, nil
+}
+
+// controllerSpecs turns words into controllers.
+func controllerSpecs(words []string, app *loadedApp) ([]benchmark.ControllerSpec, error) {
+	var out []benchmark.ControllerSpec
+	for _, word := range words {
+		spec, err := controllerSpec(word, app)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *spec)
+	}
+	return out, nil
+}

@@ -1,0 +1,147 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grlscaler/grlscaler/sim/trace"
+)
+
+func newTrace(w *world) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "trace",
+		Short: "Import, inspect and validate recordings",
+		Long: `A recording is a directory of CSV files with a meta.yaml (docs/recordings.md). Its load can be replayed
+under any controller; its recorded replicas, CPU and latencies serve to check the simulator.`,
+		Example: `  grlscaler trace inspect testdata/recordings/h_rushsale
+  grlscaler trace import --from csv rates.csv -o my-recording`,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newTraceImport(w), newTraceInspect(w), newTraceValidate(w))
+	return c
+}
+
+func newTraceImport(w *world) *cobra.Command {
+	var opt trace.ImportOptions
+	var out, start string
+	var replace bool
+	names := make([]string, 0, 4)
+	for _, i := range trace.Importers() {
+		names = append(names, i.Name)
+	}
+	c := &cobra.Command{
+		Use:   "import SOURCE",
+		Short: "Turn another format into a recording",
+		Long:  "Turn another format into a recording. Formats:\n\n" + importerHelp(),
+		Example: `  grlscaler trace import --from csv rates.csv -o black-friday
+  grlscaler trace import --from gym-hpa --kbit-per-request 8 v1_dataset.csv -o gym
+  grlscaler trace import --from recorded --point h_rushsale raw/ -o h_rushsale`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if opt.From == "" {
+				return usagef("--from is missing; one of %s", strings.Join(names, ", "))
+			}
+			if !slices.Contains(names, opt.From) {
+				return usagef("--from %s: unknown format; one of %s", opt.From, strings.Join(names, ", "))
+			}
+			if out == "" {
+				return usagef("--out is missing; name the directory to write")
+			}
+			if start != "" {
+				t, err := time.Parse(time.RFC3339, start)
+				if err != nil {
+					return usagef("--start %q: not a time like 2025-11-28T08:00:00Z", start)
+				}
+				opt.Start = t
+			}
+			rec, err := trace.Import(args[0], opt)
+			if err != nil {
+				return err
+			}
+			if err := trace.Write(out, rec, trace.WriteOptions{Replace: replace}); err != nil {
+				return err
+			}
+			return printSummary(w.stdout, trace.Inspect(rec))
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&opt.From, "from", "", "format of the source: "+strings.Join(names, ", "))
+	f.StringVarP(&out, "out", "o", "", "directory to write")
+	f.BoolVar(&replace, "replace", false, "replace a recording that is already there")
+	f.StringVar(&opt.Application, "app", "", "application of the recording (default: the format's)")
+	f.DurationVar(&opt.Interval, "interval", 0, "time between rows (default: as in the source)")
+	f.StringVar(&start, "start", "", "time of the first row, RFC 3339 (default: as in the source)")
+	f.StringVar(&opt.Source, "source", "", "where the data come from, for meta.yaml")
+	f.StringVar(&opt.Licence, "licence", "", "their licence, for meta.yaml")
+	f.BoolVar(&opt.AllowGaps, "allow-gaps", false, "accept missing rows")
+	f.StringVar(&opt.RateColumn, "rate-column", "", "csv: name of the column with the total rate")
+	f.Float64Var(&opt.KbitPerRequest, "kbit-per-request", 0, "gym-hpa: traffic received per request, to estimate rates")
+	f.StringVar(&opt.TrafficUnit, "traffic-unit", "", "gym-hpa: unit of the traffic columns, kbit/s (default) or kB/s")
+	f.StringVar(&opt.Point, "point", "", "recorded: name of the run")
+	f.BoolVar(&opt.WarmUp, "warm-up", false, "recorded: keep the warm-up before the run")
+	return c
+}
+
+func importerHelp() string {
+	var b strings.Builder
+	for _, i := range trace.Importers() {
+		fmt.Fprintf(&b, "  %-9s %s (%s)\n", i.Name, i.Summary, i.Source)
+	}
+	return b.String()
+}
+
+func newTraceInspect(w *world) *cobra.Command {
+	return &cobra.Command{
+		Use:     "inspect DIR",
+		Short:   "Say what a recording holds",
+		Example: "  grlscaler trace inspect testdata/recordings/h_rushsale",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			rec, err := trace.Read(args[0])
+			if err != nil {
+				return err
+			}
+			return printSummary(w.stdout, trace.Inspect(rec))
+		},
+	}
+}
+
+func newTraceValidate(w *world) *cobra.Command {
+	return &cobra.Command{
+		Use:     "validate DIR...",
+		Short:   "Check recordings and list every mistake",
+		Example: "  grlscaler trace validate testdata/recordings/*",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			bad := 0
+			for _, dir := range args {
+				report := trace.Validate(dir, trace.ReadOptions{})
+				for _, finding := range report.Findings {
+					fmt.Fprintf(w.stdout, "%s: %v\n", dir, finding)
+				}
+				if report.Errors > 0 {
+					bad++
+				} else {
+					fmt.Fprintf(w.stdout, "%s: valid\n", dir)
+				}
+			}
+			if bad > 0 {
+				return errors.New(plural(bad, "recording is", "recordings are") + " not valid")
+			}
+			return nil
+		},
+	}
+}
+
+// plural prints a count with the right form.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, one)
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

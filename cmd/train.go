@@ -1,0 +1,294 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/rl"
+	"github.com/grlscaler/grlscaler/sim"
+)
+
+// trainingWindow is how much of a recording one training episode takes.
+const trainingWindow = 15 * 60 * sim.Tick
+
+func newTrain(w *world) *cobra.Command {
+	var cfgWord, app, out, traceDir string
+	var steps int
+	var seed uint64
+	var scenarios, sets []string
+	var traceScale float64
+	var resume, printConfig bool
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train a policy in the simulator",
+		Long: `Train a policy and write it to the output directory: policy.safetensors (weights, normaliser and
+configuration), progress.csv (the learning curve) and a checkpoint. Ctrl-C saves and says how to go on;
+a resumed training writes the same bytes as one that was never stopped.`,
+		Example: `  grlscaler train --cfg gat_ppo
+  grlscaler train --cfg mlp_ppo --steps 200000 --seed 7 --scenario rushsale --out runs/rush
+  grlscaler train --cfg gat_ppo --set ppo.learning_rate=1e-4 --set encoder.heads=2
+  grlscaler train --cfg gat_ppo --trace testdata/recordings/h_rushsale --trace-scale 8
+  grlscaler train --cfg gat_ppo --resume`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadPolicyConfig(cfgWord)
+			if err != nil {
+				return err
+			}
+			f := c.Flags()
+			if f.Changed("steps") {
+				cfg.TotalSteps = steps
+			}
+			if f.Changed("seed") {
+				cfg.Seed = seed
+			}
+			if f.Changed("app") {
+				cfg.Env.App = app
+			}
+			if f.Changed("scenario") {
+				cfg.Env.Scenarios, cfg.Env.Trace = scenarios, ""
+			}
+			if f.Changed("trace") {
+				cfg.Env.Trace = traceDir
+			}
+			if f.Changed("trace-scale") {
+				cfg.Env.TraceScale = traceScale
+			}
+			if cfg, err = cfg.ApplySet(sets); err != nil {
+				return usageError{err}
+			}
+			if err := cfg.Validate(); err != nil {
+				return usageError{err}
+			}
+			if printConfig {
+				_, err := w.stdout.Write(cfg.YAML())
+				return err
+			}
+			job, err := newTraining(cfg)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				out = filepath.Join("checkpoints", job.dirName())
+			}
+			result, err := job.train(c.Context(), w, out, resume, nil)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w.stdout, "policy: %s\n%d steps, mean episode reward of the last 100 episodes %.3f\n", result.Policy, result.Steps, result.Reward)
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&cfgWord, "cfg", "", "configuration: "+strings.Join(configs.Names(configs.Policies), ", ")+", or the path of a .yaml file (required)")
+	f.IntVar(&steps, "steps", 0, "environment steps (default: the configuration's)")
+	f.Uint64Var(&seed, "seed", 1, "seed of everything random")
+	f.StringVar(&app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
+	f.StringSliceVar(&scenarios, "scenario", nil, "scenarios to train on (default: the configuration's)")
+	f.StringVar(&traceDir, "trace", "", "train on windows of this recording instead of scenarios")
+	f.Float64Var(&traceScale, "trace-scale", 1, "multiply the recording's rates")
+	f.StringVar(&out, "out", "", "output directory (default checkpoints/<cfg>-<hash>)")
+	f.BoolVar(&resume, "resume", false, "go on from the checkpoint in the output directory")
+	f.StringArrayVar(&sets, "set", nil, "change one key of the configuration: key=value, dots between levels; may be repeated")
+	f.BoolVar(&printConfig, "print-config", false, "print the resulting configuration and end")
+	return c
+}
+
+// loadPolicyConfig reads a built-in policy configuration or the file at a path.
+func loadPolicyConfig(word string) (*rl.Config, error) {
+	if word == "" {
+		return nil, usagef("--cfg is missing; one of %s, or the path of a .yaml file", strings.Join(configs.Names(configs.Policies), ", "))
+	}
+	f, err := configs.Read(configs.Policies, word)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--cfg %s: %w", word, err)}
+	}
+	return rl.DecodeConfig(f.Reader(), f.Name)
+}
+
+// training is a configuration with the application and the load that it names.
+type training struct {
+	cfg     *rl.Config
+	app     *loadedApp
+	sources []benchmark.SourceSpec
+}
+
+func newTraining(cfg *rl.Config) (*training, error) {
+	app, err := loadApp(cfg.Env.App)
+	if err != nil {
+		return nil, err
+	}
+	t := &training{cfg: cfg, app: app}
+	if cfg.Env.Trace != "" {
+		src, err := loadTrace(cfg.Env.Trace, app, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
+		if err != nil {
+			return nil, err
+		}
+		t.sources = append(t.sources, *src)
+		return t, nil
+	}
+	for _, word := range cfg.Env.Scenarios {
+		src, err := loadScenario(word, app)
+		if err != nil {
+			return nil, err
+		}
+		t.sources = append(t.sources, *src)
+	}
+	return t, nil
+}
+
+// dirName names the training by all that its result depends on: configuration, application, load.
+func (t *training) dirName() string {
+	var b strings.Builder
+	b.WriteString(t.cfg.Hash() + t.app.hash)
+	for _, s := range t.sources {
+		b.WriteString(s.Source.Name() + s.Hash)
+	}
+	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
+}
+
+// train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
+func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
+	env, err := sim.NewVecEnv(t.app.App, t.cfg.Env, newMixture(t.sources), 0, t.app.newEngine)
+	if err != nil {
+		return nil, err
+	}
+	result, err := rl.Train(ctx, t.cfg, env, rl.Options{
+		Dir: dir, Resume: resume, Clock: w.now, Progress: &trainProgress{r: reporter{w: w}, gate: gate},
+	})
+	if errors.Is(err, rl.ErrInterrupted) {
+		return nil, withHint(fmt.Errorf("%w (%w)", context.Canceled, err), "saved in %s; the same command with --resume goes on", dir)
+	}
+	return result, err
+}
+
+// trainProgress prints a line of speed, reward and time left.
+type trainProgress struct {
+	r    reporter
+	gate *sync.Mutex
+}
+
+// Update shows how far the training is.
+func (p *trainProgress) Update(st rl.Status) { p.print(false, st, "") }
+
+// Done ends the line.
+func (p *trainProgress) Done(st rl.Status, err error) {
+	note := ", done in " + short(st.Elapsed)
+	if err != nil {
+		note = ", stopped"
+	}
+	p.print(true, st, note)
+}
+
+func (p *trainProgress) print(final bool, st rl.Status, note string) {
+	if p.gate != nil {
+		p.gate.Lock()
+		defer p.gate.Unlock()
+	}
+	reward := "-"
+	if !math.IsNaN(st.Reward) {
+		reward = fmt.Sprintf("%.2f", st.Reward)
+	}
+	if note == "" && st.StepsPerSecond > 0 {
+		note = ", " + short(st.ETA) + " left"
+	}
+	p.r.line(final, "%s: %d of %d steps, %.0f steps/s, reward %s%s", st.Name, st.Step, st.Total, st.StepsPerSecond, reward, note)
+}
+
+// trainedPolicies makes sure that every configuration has a policy for the application, training what is missing,
+// as many at once as there are cores.
+func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, dir string, steps int) ([]benchmark.ControllerSpec, error) {
+	jobs := make([]*training, 0, len(cfgs))
+	for _, word := range cfgs {
+		if word == "" {
+			continue
+		}
+		cfg, err := loadPolicyConfig(word)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Env.App = app
+		if steps > 0 {
+			cfg.TotalSteps = steps
+		}
+		if err := cfg.Validate(); err != nil {
+			return nil, usageError{err}
+		}
+		job, err := newTraining(cfg)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, job)
+	}
+	if err := trainMissing(ctx, w, jobs, dir); err != nil {
+		return nil, err
+	}
+	var out []benchmark.ControllerSpec
+	for _, job := range jobs {
+		spec, err := policySpec(job.cfg.Name, filepath.Join(dir, job.dirName(), rl.PolicyFile), job.app)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *spec)
+	}
+	return out, nil
+}
+
+// trainMissing trains the jobs that have no policy in dir yet, going on from checkpoints where there are some.
+func trainMissing(ctx context.Context, w *world, jobs []*training, dir string) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var gate sync.Mutex
+	errs := make([]error, len(jobs))
+	slots := make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))
+	for i, job := range jobs {
+		run := filepath.Join(dir, job.dirName())
+		if exists(filepath.Join(run, rl.PolicyFile)) {
+			fmt.Fprintf(w.stderr, "%s: using the policy in %s\n", job.cfg.Name, run)
+			continue
+		}
+		resume := exists(filepath.Join(run, rl.CheckpointFile))
+		fmt.Fprintf(w.stderr, "%s: training %d steps in %s\n", job.cfg.Name, job.cfg.TotalSteps, run)
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			plain := *w
+			plain.terminal = false // several trainings take turns on the terminal
+			if _, errs[i] = job.train(ctx, &plain, run, resume, &gate); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	wg.Wait()
+	// What ended because another failed is no failure of its own.
+	var interrupted error
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case errors.Is(err, context.Canceled):
+			interrupted = err
+		default:
+			return err
+		}
+	}
+	if interrupted != nil {
+		return withHint(context.Canceled, "trainings are saved in %s; run the same command again to go on", dir)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
