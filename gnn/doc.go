@@ -9,14 +9,14 @@
 //     frees everything.
 //   - Params declares named weights, Build draws them from a Go stream, Adam changes them.
 //   - Graph says what an observation looks like, Input carries a batch of them as flat slices, an
-//     Encoder turns it into embeddings, Heads turn these into logits and values.
-//   - Categorical gives probabilities, log-probabilities and entropies of masked logits.
+//     Encoder turns it into embeddings, a Head and a ValueHead turn these into logits (or Q values)
+//     and values.
 //
 // Layers exist in two forms that share their weights and agree in value and gradient: a general one
 // on edge lists (Sparse methods) and one for batches of graphs with the same services and nodes
 // (Dense methods), which training uses.
 //
 // The package draws no random numbers of its own (initial weights come from the stream given to
-// NewParams, sampling is the caller's), reads no files and knows nothing of simulation, rewards or
-// algorithms: package rl does.
+// NewParams; sampling actions is package rl's work), reads no files and knows nothing of simulation,
+// rewards, actions or algorithms.
 package gnn

@@ -152,11 +152,17 @@ func TestDenseEqualsSparse(t *testing.T) {
 				want := slices.Clone(p.Grads())
 				svcGrad, nodeGrad := s.ToFloat32s(s.Grad(b.Services)), s.ToFloat32s(s.Grad(b.Nodes))
 				p.ZeroGrad()
+				denseSvc, denseNode := enc.layers[0].Dense(s, b.Services, b.Nodes, [3]DenseRelation{b.Calls, b.RunsOn, b.Hosts})
+				for _, l := range enc.layers {
+					l.gat = nil // relation by relation
+				}
+				same(t, "features, relation by relation", s.ToFloat32s(enc.Encode(s, b).Features), s.ToFloat32s(dense.Features))
 
 				svc := s.RequireGrad(s.Float32s(in.Services, int64(c.batch*c.graph.Services), int64(c.graph.ServiceFeatures)))
 				node := s.RequireGrad(s.Float32s(in.Nodes, int64(c.batch*c.graph.Nodes), int64(c.graph.NodeFeatures)))
 				rels, svcBatch, nodeBatch := c.union(s, in)
 				x, y := enc.sparse(s, svc, node, rels)
+				firstSvc, firstNode := enc.layers[0].Sparse(s, svc, node, rels)
 				pooled := []Tensor{s.MeanPool(x, svcBatch, c.batch), s.MeanPool(y, nodeBatch, c.batch)}
 				if c.graph.Scalars > 0 {
 					pooled = append(pooled, b.Scalars)
@@ -166,6 +172,8 @@ func TestDenseEqualsSparse(t *testing.T) {
 				if s.Err() != nil {
 					return
 				}
+				same(t, "services after the first layer", s.ToFloat32s(denseSvc), s.ToFloat32s(firstSvc))
+				same(t, "nodes after the first layer", s.ToFloat32s(denseNode), s.ToFloat32s(firstNode))
 				same(t, "services", s.ToFloat32s(dense.Services), s.ToFloat32s(x))
 				same(t, "nodes", s.ToFloat32s(dense.Nodes), s.ToFloat32s(y))
 				same(t, "features", s.ToFloat32s(dense.Features), s.ToFloat32s(features))
