@@ -104,6 +104,7 @@ type compiled struct {
 	// ways to it. optional[op] tells that every call of it may fail without failing the request.
 	patienceMs []float64
 	optional   []bool
+	required   []float64 // [endpoint*services+service] mean visits that a request cannot do without
 	burst      []float64 // [service] mean number of visits that one visit of the calling services makes in a row
 }
 
@@ -177,6 +178,14 @@ func (a *App) compilePatience() {
 		}
 		s := a.Ops[o].Service
 		g.patienceMs[s] = max(g.patienceMs[s], patience[o])
+	}
+	g.required = make([]float64, len(a.Endpoints)*len(a.Services))
+	for e := range a.Endpoints {
+		for o := range a.Ops {
+			if !g.optional[o] {
+				g.required[e*len(a.Services)+a.Ops[o].Service] += g.visits[e*len(a.Ops)+o]
+			}
+		}
 	}
 }
 

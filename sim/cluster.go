@@ -72,6 +72,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 	for s := range c.pods {
 		svc := &c.app.Services[s]
 		c.pods[s] = c.pods[s][:0]
+		c.capacity[s].share = 1
 		st.Services[s] = ServiceState{QuotaMillis: svc.CPULimitMillis, RequestMillis: svc.CPURequestMillis, MemMiB: svc.MemBaseMiB}
 		want := svc.InitialReplicas
 		if replicas != nil {
@@ -310,11 +311,7 @@ func (c *cluster) refresh(s int) {
 			cold += coldFactor(svc, p.served)
 		}
 	}
-	share := q.share
-	if share == 0 {
-		share = 1
-	}
-	*q = serviceCapacity{replicas: float64(st.Ready), quotaMillis: st.QuotaMillis, baseMillis: svc.BaseCPUMillis, speed: 1, cold: 1, share: share, burst: c.app.graph.burst[s]}
+	*q = serviceCapacity{replicas: float64(st.Ready), quotaMillis: st.QuotaMillis, baseMillis: svc.BaseCPUMillis, speed: 1, cold: 1, share: q.share, burst: c.app.graph.burst[s]}
 	if st.Ready > 0 {
 		q.speed, q.cold = speed/float64(st.Ready), cold/float64(st.Ready)
 	}

@@ -73,3 +73,7 @@ func TestVecEnvConforms(t *testing.T) {
 		})
 	}
 }
+
+func TestFluidConforms(t *testing.T) {
+	simtest.TestEngine(t, func(t *testing.T, app *sim.App) sim.Engine { return simtest.NewFluid(t, app) })
+}

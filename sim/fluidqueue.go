@@ -9,7 +9,6 @@ import "math"
 // saturation throttles downstream load. Waiting work older than its timeout is given up: for each visit given
 // up one request fails, unless the call is optional, and the work done upstream for it is lost.
 func (f *Fluid) queue(dt float64) {
-	nO := len(f.ops)
 	in := f.opVisits // visits/s that reach each operation
 	clear(in)
 	perTick := 1 / float64(f.ticks)
@@ -28,29 +27,18 @@ func (f *Fluid) queue(dt float64) {
 		}
 		total := 0.0
 		for e := range f.rps {
-			total += f.rps[e] * perTick * f.required(e, s, nO)
+			total += f.rps[e] * perTick * f.g.required[e*len(f.perf)+s]
 		}
 		if total <= 0 {
 			continue
 		}
 		for e := range f.rps {
-			if visits := f.required(e, s, nO); visits > 0 {
+			if visits := f.g.required[e*len(f.perf)+s]; visits > 0 {
 				// v.FailedRPS * share of e's visits, per request of e; a request fails once.
 				f.failShare[e] = min(1, f.failShare[e]+v.FailedRPS*visits/total)
 			}
 		}
 	}
-}
-
-// required is the number of visits to service s that a request of endpoint e cannot do without.
-func (f *Fluid) required(e, s, nO int) float64 {
-	n := 0.0
-	for _, o := range f.g.opsOf[s] {
-		if !f.g.optional[o] {
-			n += f.g.visits[e*nO+o]
-		}
-	}
-	return n
 }
 
 // queueService serves one service for dt seconds.

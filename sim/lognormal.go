@@ -23,7 +23,11 @@ func newQuantileTable(z float64) *quantileTable {
 	return &q
 }
 
-var tableP95 = newQuantileTable(z95)
+var (
+	tableP95 = newQuantileTable(z95)
+	// tableFar holds the value that one in 10^10 exceeds: beyond it the tail is taken as 0.
+	tableFar = newQuantileTable(6.4)
+)
 
 // of returns the quantile of a log-normal with these moments.
 func (q *quantileTable) of(m moments) float64 {
@@ -46,13 +50,11 @@ func (m moments) tailAbove(x float64) float64 {
 			return 1
 		}
 		return 0
-	}
-	s2 := math.Log1p(m.variance / (m.mean * m.mean))
-	z := (math.Log(x/m.mean) + s2/2) / math.Sqrt(2*s2)
-	if z > 4.6 { // 0.5 erfc(4.6) = 4e-11
+	case x > tableFar.of(m):
 		return 0
 	}
-	return 0.5 * math.Erfc(z)
+	s2 := math.Log1p(m.variance / (m.mean * m.mean))
+	return 0.5 * math.Erfc((math.Log(x/m.mean)+s2/2)/math.Sqrt(2*s2))
 }
 
 // addTo spreads weight over the buckets of h as a log-normal with these moments.

@@ -30,8 +30,8 @@ const (
 	maxStationaryUtil = 0.98
 	maxCoreUtil       = 0.95
 
-	// negligibleExponent: a share below e^-25 is taken as 0, which spares the hot path an exponential.
-	negligibleExponent = 25
+	// negligibleExponent: a share below e^-16 (a delay of some nanoseconds) is taken as 0, which spares the hot path an exponential.
+	negligibleExponent = 16
 
 	// stallEase keeps stalls finite at saturation, where the formula diverges and the recordings do not
 	// (frontend, 200 m: 45-50 ms at a utilisation of 0.98; the formula without it gives 100).

@@ -206,6 +206,8 @@ func yamlKind(tag string) string {
 
 func goKind(t string) string {
 	switch {
+	case t == "time.Duration":
+		return "a duration like 15s or 2m"
 	case strings.HasPrefix(t, "[]"):
 		return "a list"
 	case strings.HasPrefix(t, "map"), strings.Contains(t, "."):

@@ -3,11 +3,13 @@ package strictyaml
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 type sample struct {
-	A    float64 `yaml:"a"`
-	N    int     `yaml:"n"`
+	A    float64       `yaml:"a"`
+	N    int           `yaml:"n"`
+	Wait time.Duration `yaml:"wait"`
 	List []struct {
 		X float64 `yaml:"x"`
 	} `yaml:"list"`
@@ -25,6 +27,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty", "# nothing\n", "f.yaml: the file is empty"},
 		{"wrong type", "a: [1]\n", "f.yaml:1: found a list where a number is needed"},
 		{"fraction for a whole number", "n: 1.5\n", "f.yaml:1: n: 1.5 is not a whole number"},
+		{"no duration", "wait: soon\n", "f.yaml:1: found a text `soon` where a duration like 15s or 2m is needed"},
 		{"alias", "a: &x 1\nn: *x\n", "f.yaml:2: n: YAML aliases"},
 		{"not YAML", "a: [1\n", "f.yaml"},
 	} {
