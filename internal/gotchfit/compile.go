@@ -129,18 +129,24 @@ func (c compiler) compile(ctx context.Context, dir, main, object string) ([]comp
 }
 
 var (
+	// "file: In instantiation of ...:", "file: In function ...:", "file: At
+	// global scope:" begin the messages about another place.
+	contextLine  = regexp.MustCompile(`^[^ ]+: (?:In|At) .*:$`)
 	errorLine    = regexp.MustCompile(`^(.+?):(\d+):(?:\d+:)? (?:fatal )?error: (.*)$`)
 	requiredLine = regexp.MustCompile(`^(.+?):(\d+):(?:\d+:)?\s+required from here`)
 )
 
-// parseErrors reads the error messages out of the compiler's output. An error
-// in a template of libtorch counts where the wrapper uses it, which the
-// compiler says in the lines before.
+// parseErrors reads the error messages out of the compiler's output. Errors
+// in a template of a library count where the wrapper uses it, which the
+// compiler says once before them.
 func parseErrors(output string) []compileError {
 	var out []compileError
 	var user *compileError
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, "\r\n")
+		if contextLine.MatchString(line) {
+			user = nil
+		}
 		if m := requiredLine.FindStringSubmatch(line); m != nil {
 			user = &compileError{file: filepath.Base(m[1])}
 			user.line, _ = strconv.Atoi(m[2])
@@ -155,7 +161,7 @@ func parseErrors(output string) []compileError {
 		if user != nil && filepath.IsAbs(m[1]) {
 			e.file, e.line = user.file, user.line
 		}
-		out, user = append(out, e), nil
+		out = append(out, e)
 	}
 	return out
 }

@@ -169,13 +169,21 @@ torch_api.h:16:5: note: in definition of macro ‘PROTECT’
 			want: []compileError{{"torch_api_generated.cpp.h", 308, "‘_cat’ is not a member of ‘torch’"}},
 		},
 		{
-			name: "gcc, error in a template counts where it is used",
+			name: "gcc, errors in a template count where it is used",
 			output: `/usr/include/torch.h: In instantiation of ‘int strict(T)’:
 torch_api.cpp:7:25:   required from here
 /usr/include/torch.h:6:47: error: request for member ‘size’
+/usr/include/torch.h:7:47: error: a second one
+torch_api.cpp:9:1: error: not in the template
+/usr/include/other.h: In function ‘int other()’:
 /usr/include/other.h:1:2: error: another
 `,
-			want: []compileError{{"torch_api.cpp", 7, "request for member ‘size’"}, {"other.h", 1, "another"}},
+			want: []compileError{
+				{"torch_api.cpp", 7, "request for member ‘size’"},
+				{"torch_api.cpp", 7, "a second one"},
+				{"torch_api.cpp", 9, "not in the template"},
+				{"other.h", 1, "another"},
+			},
 		},
 		{
 			name: "clang",

@@ -79,8 +79,8 @@ func report(src gotchfit.Source, torch gotchfit.Libtorch, fitted gotchfit.Result
 		fmt.Println("  " + strings.Join(fitted.Disabled, "\n  "))
 	}
 	if !gotchfit.Known(torch.Version) {
-		fmt.Printf("libtorch %s is not one that gotch %s was tested with here (%s): run `make test` before trusting it\n",
-			torch.Version, src.Version, gotchfit.KnownVersions)
+		fmt.Printf("note: grlscaler's tests have passed with libtorch %s; run `make test` before trusting %s\n",
+			gotchfit.KnownVersions, torch.Version)
 	}
 	fmt.Printf("go.work uses %s (%.1f s)\n", fitted.Dir, took.Seconds())
 }
