@@ -96,7 +96,7 @@ func linear(s *gnn.Scope, params *gnn.Params, name string, x gnn.Tensor) gnn.Ten
 }
 
 // separateNets is the policy of ppo.json: one network for logits, one for values.
-func separateNets(params *gnn.Params, activation string, obs gnn.Tensor) func(*gnn.Scope) (logits, values gnn.Tensor) {
+func separateNets(params *gnn.Params, activation string, obs gnn.Tensor) forward {
 	return func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
 		if params.Lookup("actor.0.weight") != nil {
 			return sequential(s, params, "actor", activation, false, obs),
@@ -112,19 +112,27 @@ func TestOraclePPO(t *testing.T) {
 	o := oracleFile(t, "ppo.json")
 	for _, c := range o.Cases {
 		t.Run(c.Name, func(t *testing.T) {
-			checkPPO(t, o, c, func(s *gnn.Scope, params *gnn.Params, activation string) func(*gnn.Scope) (gnn.Tensor, gnn.Tensor) {
-				return separateNets(params, activation, field[array](t, c.Inputs, "obs").tensor(s))
+			activation := decoded[ppoOracleConfig](t, c.Config).Activation
+			checkPPO(t, o, c, func(s *gnn.Scope) (*gnn.Params, forward, error) {
+				params, err := oracleParams(c.Weights)
+				if err != nil {
+					return nil, nil, err
+				}
+				return params, separateNets(params, activation, field[array](t, c.Inputs, "obs").tensor(s)), nil
 			})
 		})
 	}
 }
 
-// makeForward prepares a network's forward pass on a case's observations.
-type makeForward func(s *gnn.Scope, params *gnn.Params, activation string) func(*gnn.Scope) (logits, values gnn.Tensor)
+// forward is a network's forward pass on a case's observations.
+type forward func(*gnn.Scope) (logits, values gnn.Tensor)
+
+// makeNetwork builds a case's network with the case's weights.
+type makeNetwork func(s *gnn.Scope) (*gnn.Params, forward, error)
 
 // checkPPO runs the product's own update on a case's minibatch: once for the losses and the gradients before
 // clipping, then three times for the weights.
-func checkPPO(t *testing.T, o oracle, c oracleCase, network makeForward) {
+func checkPPO(t *testing.T, o oracle, c oracleCase, network makeNetwork) {
 	spec := decoded[ppoOracleConfig](t, c.Config)
 	cfg, valueScale := spec.ours(t)
 	parts, err := NewParts(spec.NVec)
@@ -134,11 +142,10 @@ func checkPPO(t *testing.T, o oracle, c oracleCase, network makeForward) {
 	onTorch(t, func(s *gnn.Scope) error {
 		batch := oracleMinibatch(t, s, c)
 
-		params, err := oracleParams(c.Weights)
+		params, forward, err := network(s)
 		if err != nil {
 			return err
 		}
-		forward := network(s, params, spec.Activation)
 		checkPPOTerms(t, s, o, c, &cfg, valueScale, parts, batch, forward)
 
 		unclipped := cfg
@@ -190,7 +197,7 @@ func oracleUpdater(t *testing.T, cfg *PPOConfig, spec ppoOracleConfig, parts *Pa
 }
 
 // checkPPOTerms compares the losses and what they are made of. Only SB3's cases list everything.
-func checkPPOTerms(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, cfg *PPOConfig, valueScale float64, parts *Parts, batch *ppoMinibatch, forward func(*gnn.Scope) (gnn.Tensor, gnn.Tensor)) {
+func checkPPOTerms(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, cfg *PPOConfig, valueScale float64, parts *Parts, batch *ppoMinibatch, forward forward) {
 	t.Helper()
 	logits, values := forward(s)
 	terms := cfg.loss(s, parts, logits, values, batch)
@@ -219,12 +226,12 @@ func checkPPOTerms(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, cfg *PPOC
 }
 
 // checkPPOSteps does three optimiser steps on the same minibatch from the case's weights.
-func checkPPOSteps(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, spec ppoOracleConfig, cfg *PPOConfig, parts *Parts, batch *ppoMinibatch, network makeForward) error {
-	params, err := oracleParams(c.Weights)
+func checkPPOSteps(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, spec ppoOracleConfig, cfg *PPOConfig, parts *Parts, batch *ppoMinibatch, network makeNetwork) error {
+	params, forward, err := network(s)
 	if err != nil {
 		return err
 	}
-	u, forward := oracleUpdater(t, cfg, spec, parts, params), network(s, params, spec.Activation)
+	u := oracleUpdater(t, cfg, spec, parts, params)
 	norms := field[[]float64](t, c.Expected, "grad_norms_of_3_steps")
 	for i, want := range norms {
 		st, err := u.step(s, spec.LearningRate, batch, forward)

@@ -9,7 +9,7 @@ import (
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
-// TestEnv checks that an environment keeps the contract of sim.VectorEnv over steps of random allowed actions: sizes
+// TestEnv checks that an environment, whose episodes may end in any way, keeps the contract of sim.VectorEnv over steps of random allowed actions: sizes
 // fit, observations and rewards are finite, no part of a mask is empty, the same seed and actions give the same
 // bytes, and a saved state goes on as the original does. make returns a new environment of one configuration.
 func TestEnv(t *testing.T, make func() sim.VectorEnv, steps int) {
@@ -96,7 +96,10 @@ func playOn(t *testing.T, env sim.VectorEnv, obs *sim.Obs, steps int) []moment {
 	moments := []moment{{obs: clone(spec, obs, n)}}
 	for range steps {
 		checkObs(t, spec, obs, n)
-		randomActions(stream, spec, obs.Mask, actions)
+		parts, width := len(spec.Action.NVec), spec.MaskWidth()
+		for e := range n {
+			sim.RandomAction(spec, obs.Mask[e*width:(e+1)*width], stream, actions[e*parts:(e+1)*parts])
+		}
 		m := moment{rewards: make([]float32, n), terminated: make([]bool, n), truncated: make([]bool, n)}
 		if err := env.Step(actions, obs, final, m.rewards, m.terminated, m.truncated); err != nil {
 			t.Fatal(err)
@@ -125,22 +128,6 @@ func clone(spec *sim.EnvSpec, o *sim.Obs, n int) *sim.Obs {
 	c := sim.NewObs(spec, n)
 	copyObs(c, o)
 	return c
-}
-
-// randomActions draws uniformly among what the masks allow.
-func randomActions(stream *rng.Stream, spec *sim.EnvSpec, mask []bool, actions []int32) {
-	for i := range actions {
-		n := spec.Action.NVec[i%len(spec.Action.NVec)]
-		seen := 0
-		for a, ok := range mask[:n] {
-			if ok {
-				if seen++; stream.IntN(seen) == 0 {
-					actions[i] = int32(a)
-				}
-			}
-		}
-		mask = mask[n:]
-	}
 }
 
 func checkObs(t *testing.T, spec *sim.EnvSpec, o *sim.Obs, n int) {
