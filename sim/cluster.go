@@ -20,7 +20,6 @@ type pod struct {
 	eventAt      time.Duration // when it becomes ready, or is gone
 	readyChanged time.Duration
 	served       float64 // visits served: how warm it is
-	cpuMillis    float64 // used over the last window
 }
 
 // cluster holds pods and nodes and moves them through their phases. It knows nothing of load.

@@ -27,6 +27,7 @@ type Fluid struct {
 	opVisits  []float64 // [op] visits/s offered
 	backlog   []float64 // [op] visits waiting
 	backlogMs []float64 // [service] CPU ms that its backlog stands for
+	podCPU    []float64 // [service] CPU of a ready pod over the last window
 	holdMs    []float64 // [service] how long a visit held a worker in the last window: its time without the wait for one
 	anyWaits  bool
 	endpoints []moments
@@ -50,7 +51,7 @@ func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
 	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
 	f.endpoints, f.failShare, f.completed = make([]moments, nE), make([]float64, nE), make([]float64, nE)
 	f.load, f.perf = make([]serviceLoad, nS), make([]servicePerf, nS)
-	f.backlogMs, f.holdMs = make([]float64, nS), make([]float64, nS)
+	f.backlogMs, f.holdMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS)
 	f.ops, f.opVisits, f.backlog = make([]moments, nO), make([]float64, nO), make([]float64, nO)
 	return f, nil
 }
@@ -69,6 +70,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.backlog)
 	clear(f.backlogMs)
 	clear(f.holdMs)
+	clear(f.podCPU)
 	clear(f.completed)
 	f.anyWaits = false
 	return nil
@@ -215,26 +217,52 @@ func (f *Fluid) usage(dt float64) {
 			v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/c.replicas)
 			f.cl.warm(s, v.ServedRPS*dt/c.replicas)
 		}
-		for i := range f.cl.pods[s] {
-			pod := &f.cl.pods[s][i]
-			switch pod.phase {
-			case PodReady:
-				pod.cpuMillis = perPod
-			case PodStarting:
-				pod.cpuMillis = min(v.QuotaMillis, svc.StartupCPUMs/max(pod.eventAt-pod.startedAt, Tick).Seconds())
-				v.CPUUsedMillis += pod.cpuMillis
-			case PodTerminating:
-				pod.cpuMillis = svc.BaseCPUMillis
-			case PodPending:
-				pod.cpuMillis = 0
-				continue
-			}
-			n := &st.Nodes[pod.node]
-			n.CPUUsedMillis += pod.cpuMillis
-			n.MemUsedMiB += v.MemMiB
-		}
+		f.podCPU[s] = perPod
+		f.onNodes(s, perPod)
 	}
 	f.contention()
+}
+
+// onNodes adds the CPU and memory of a service's pods to their nodes, and to the service the CPU of those that start.
+func (f *Fluid) onNodes(s int, perPod float64) {
+	st := &f.st
+	v := &st.Services[s]
+	if v.Starting+v.Terminating == 0 { // all pods on nodes are alike
+		for n, k := range st.Placed[s*len(st.Nodes) : (s+1)*len(st.Nodes)] {
+			if k > 0 {
+				st.Nodes[n].CPUUsedMillis += float64(k) * perPod
+				st.Nodes[n].MemUsedMiB += float64(k) * v.MemMiB
+			}
+		}
+		return
+	}
+	for i := range f.cl.pods[s] {
+		pod := &f.cl.pods[s][i]
+		if pod.phase == PodPending {
+			continue
+		}
+		cpu := f.usedBy(s, pod)
+		if pod.phase == PodStarting {
+			v.CPUUsedMillis += cpu
+		}
+		n := &st.Nodes[pod.node]
+		n.CPUUsedMillis += cpu
+		n.MemUsedMiB += v.MemMiB
+	}
+}
+
+// usedBy is the CPU that a pod used over the last window.
+func (f *Fluid) usedBy(s int, p *pod) float64 {
+	svc := &f.app.Services[s]
+	switch p.phase {
+	case PodReady:
+		return f.podCPU[s]
+	case PodStarting:
+		return min(f.st.Services[s].QuotaMillis, svc.StartupCPUMs/max(p.eventAt-p.startedAt, Tick).Seconds())
+	case PodTerminating:
+		return svc.BaseCPUMillis
+	}
+	return 0
 }
 
 // contention cuts the share of their quotas that pods get where a node's pods want more CPU than it has.
@@ -285,36 +313,42 @@ func (f *Fluid) report(dt float64) {
 		f.completed[e] = offered - failed
 		*ep = EndpointState{Offered: offered, Failed: failed, Late: f.completed[e] * late, MeanMs: m.mean, P95Ms: tableP95.of(m)}
 	}
-	nO := len(f.ops)
-	clear(f.opVisits)
-	for e, sum := range f.rps {
-		if sum == 0 {
-			continue
-		}
-		row := f.g.visits[e*nO : (e+1)*nO]
-		for o, v := range row {
-			f.opVisits[o] += sum * v
-		}
-	}
 	for s := range st.Services {
 		v := &st.Services[s]
 		v.Throttled = f.perf[s].stalled
-		var weight, mean, second float64
-		for _, o := range f.g.opsOf[s] {
-			w, m := f.opVisits[o], f.ops[o]
-			weight += w
-			mean += w * m.mean
-			second += w * (m.variance + m.mean*m.mean)
-		}
-		if weight <= 0 {
+		m, visited := f.visitOf(s)
+		if !visited {
 			v.MeanMs, v.P95Ms, f.holdMs[s] = 0, 0, 0
 			continue
 		}
-		mean /= weight
-		v.MeanMs = mean
-		f.holdMs[s] = mean - f.perf[s].delayMs
-		v.P95Ms = tableP95.of(moments{mean, max(0, second/weight-mean*mean)})
+		v.MeanMs, v.P95Ms = m.mean, tableP95.of(m)
+		f.holdMs[s] = m.mean - f.perf[s].delayMs
 	}
+}
+
+// visitOf is the time of a visit of service s, over all its operations as they are visited.
+func (f *Fluid) visitOf(s int) (m moments, visited bool) {
+	ops := f.g.opsOf[s]
+	if len(ops) == 1 {
+		return f.ops[ops[0]], f.load[s].visits > 0
+	}
+	var weight, mean, second float64
+	nO := len(f.ops)
+	for _, o := range ops {
+		w := 0.0
+		for e, sum := range f.rps {
+			w += sum * f.g.visits[e*nO+o]
+		}
+		m := f.ops[o]
+		weight += w
+		mean += w * m.mean
+		second += w * (m.variance + m.mean*m.mean)
+	}
+	if weight <= 0 {
+		return moments{}, false
+	}
+	mean /= weight
+	return moments{mean, max(0, second/weight-mean*mean)}, true
 }
 
 // AddLatencies adds the completed requests of the last window.
@@ -330,7 +364,7 @@ func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
 		for i := range f.cl.pods[s] {
 			p := &f.cl.pods[s][i]
 			dst = append(dst, PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt,
-				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: p.cpuMillis})
+				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: f.usedBy(s, p)})
 		}
 	}
 	return dst
