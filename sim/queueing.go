@@ -80,7 +80,8 @@ func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity) {
 	}
 	// u = floor + wake (1 - u^6): the right side falls in u, so there is one root; it lies left of floor+wake,
 	// where Newton's method on a concave function converges monotonically.
-	floor, wake := l.cpuMs*c.cold/capacity, l.wakeMs*c.cold/capacity
+	perUnit := c.cold / capacity
+	floor, wake := l.cpuMs*perUnit, l.wakeMs*perUnit
 	p.overload = floor
 	u := 1.0
 	if floor < 1 {
@@ -100,29 +101,28 @@ func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity) {
 	p.idle = 1 - u3*u3
 
 	// Processor sharing at core speed: a visit of S ms takes S/(1-rho) (M/G/1-PS), rho the share of one core
-	// that a replica keeps busy.
-	work := u * capacity // CPU ms/s, what is really used
-	rho := min(work/(c.replicas*c.speed*1000), maxCoreUtil)
+	// that a replica keeps busy with useful work.
+	rho := min(u*(c.quotaMillis-c.baseMillis)*c.share/1000, maxCoreUtil)
 	p.scale = c.cold / (c.speed * (1 - rho))
 
 	p.stalled, p.stallMs = 0, 0
 	if u < 0.05 || l.visits <= 0 {
 		return
 	}
-	costMs := work / l.visits                                   // CPU per visit
-	train := max(1, c.burst/c.replicas)                         // visits of one train that meet the same replica
-	n := perReplica * (cfsPeriodMs / 1000.0) / (costMs * train) // trains that fit into one period's quota
+	// n: trains of visits that fit into one period's quota. With the CPU per visit u capacity/visits, a quota of
+	// capacity/replicas T and trains of max(1, burst/replicas) visits that meet the same replica:
+	n := l.visits * (cfsPeriodMs / 1000.0) / (u * max(c.replicas, c.burst))
 	k := stallBase + stallPerVisit*n
 	if k*(1-u) > negligibleExponent { // ln u <= u - 1
 		return
 	}
 	p.stalled = powers.of(u, k) // f = u^k
 	// Stalled visits wait as in processor sharing slowed to the quota, taken at the floor cost, plus a part of
-	// the period while the replica is idle: (c_min/q)/(1 + ease - lambda c_min/q) + (1-u) T/4.
+	// the period while the replica is idle: (c_min/q)/(1 + ease - lambda c_min/q) + (1-u) T/4, where
+	// c_min/q = 1000 u replicas/visits * c_min/c(u) ms.
 	us := min(u, maxStationaryUtil)
 	floorShare := costFloorShare(floor, wake, us)
-	floorMs := costMs * floorShare
-	p.stallMs = floorMs/perReplica*1000/(1+stallEase-us*floorShare) + (1-u)*cfsPeriodMs/4
+	p.stallMs = 1000*u*c.replicas*floorShare/(l.visits*(1+stallEase-us*floorShare)) + (1-u)*cfsPeriodMs/4
 }
 
 // powerTable gives u^k for u from 0.05 to 1 and a k of at most negligibleExponent/(1-u), within 1e-4 of its value: e^(k ln u)

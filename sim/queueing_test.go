@@ -34,7 +34,7 @@ func TestUtilisationIsAFixedPoint(t *testing.T) {
 		if math.Abs(p.util-want) > 1e-9 && l.cpuMs < capacity {
 			t.Errorf("%v visits/s: utilisation %v, the equation gives %v", rps, p.util, want)
 		}
-		if p.overload != l.cpuMs/capacity {
+		if math.Abs(p.overload-l.cpuMs/capacity) > 1e-12 {
 			t.Errorf("%v visits/s: overload %v, want %v", rps, p.overload, l.cpuMs/capacity)
 		}
 	}
