@@ -2,8 +2,10 @@
 # that has Go 1.25 or newer; LIBTORCH=/path uses a libtorch of your own.
 
 # What `make run` does: train what has no checkpoint, then benchmark on the
-# shipped recording and scenarios.
-RUN = bin/grlscaler benchmark --seeds 3
+# shipped recording and scenarios. The recording was made with CPU limits of 0.3 times the official ones and up to
+# four replicas; at eight times its load the official limits and seven replicas are as busy as in the scenarios.
+RUN = bin/grlscaler benchmark --seeds 3 --scenarios offpeak,peak,rushsale,fluctuating \
+	--trace testdata/recordings/h_rushsale --trace-scale 8
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
