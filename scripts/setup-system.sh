@@ -45,7 +45,7 @@ missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ' | sed 's/ $//')
 [ -n "$missing" ] || exit 0
 
 command -v apt-get >/dev/null 2>&1 ||
-	fail "missing here: $missing; install them with this system's package manager (libtorch 1.13; or unpack one and set LIBTORCH=/path)"
+	fail "missing here: $missing; install them with this system's package manager (libtorch 1.13 or 2.6; or unpack one and set LIBTORCH=/path)"
 
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then

@@ -75,7 +75,7 @@ func (c Config) repairAndBuild(ctx context.Context, files map[string]string) (Re
 	}
 	built, err := c.buildWrappers(ctx, files)
 	if err != nil && ctx.Err() == nil && !Known(c.Libtorch.Version) {
-		return Result{}, fmt.Errorf("%w; known to work is libtorch %s (Debian's libtorch-dev, or LIBTORCH=/path to one)", err, KnownVersions)
+		return Result{}, fmt.Errorf("%w; known to work are libtorch %s (Debian's libtorch-dev, or LIBTORCH=/path to one)", err, KnownVersions)
 	} else if err != nil {
 		return Result{}, err
 	}

@@ -276,7 +276,7 @@ func TestFitErrors(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			[]string{"to libtorch 9.0.0: torch_api.h:", "known to work is libtorch 1.13 (Debian's libtorch-dev, or LIBTORCH=/path to one)"},
+			[]string{"to libtorch 9.0.0: torch_api.h:", "known to work are libtorch 1.13 and 2.6 (Debian's libtorch-dev, or LIBTORCH=/path to one)"},
 		},
 		{
 			"not gotch",

@@ -158,10 +158,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// KnownVersions says in words which versions of libtorch the tests have passed
-// with.
-const KnownVersions = "1.13"
+// KnownVersions says in words with which versions of libtorch the tests have
+// passed: those of Debian 12 and 13.
+const KnownVersions = "1.13 and 2.6"
 
 // Known tells whether the tests have passed with this version of libtorch.
 // Others are tried: they work if all functions that are called still compile.
-func Known(version string) bool { return strings.HasPrefix(version, "1.13.") }
+func Known(version string) bool {
+	return strings.HasPrefix(version, "1.13.") || strings.HasPrefix(version, "2.6.")
+}

@@ -37,7 +37,8 @@ func refuseNeeded(root string, files map[string]string, disabled []string) error
 		return nil
 	}
 	slices.Sort(bad)
-	return fmt.Errorf("this libtorch lacks what the program calls: %s; use libtorch 1.13 (Debian's libtorch-dev), or set LIBTORCH=/path to one", strings.Join(bad, ", "))
+	return fmt.Errorf("this libtorch lacks what the program calls: %s; known to work are libtorch %s (Debian's libtorch-dev, or LIBTORCH=/path to one)",
+		strings.Join(bad, ", "), KnownVersions)
 }
 
 // libtchCalls returns the functions of gotch's package libtch that the Go

@@ -21,7 +21,7 @@ func TestRefuseNeeded(t *testing.T) {
 	}{
 		{
 			name: "called", files: map[string]string{"nn/ops.go": gone}, disabled: []string{"atg_gone"},
-			want: "this libtorch lacks what the program calls: libtch.AtgGone (nn/ops.go:6); use libtorch 1.13 (Debian's libtorch-dev), or set LIBTORCH=/path to one",
+			want: "this libtorch lacks what the program calls: libtch.AtgGone (nn/ops.go:6); known to work are libtorch 1.13 and 2.6 (Debian's libtorch-dev, or LIBTORCH=/path to one)",
 		},
 		{name: "another disabled", files: map[string]string{"nn/ops.go": gone}, disabled: []string{"atg_other"}},
 		{
@@ -31,7 +31,7 @@ func TestRefuseNeeded(t *testing.T) {
 		{
 			name: "passed as a value", disabled: []string{"atg_add"},
 			files: map[string]string{"nn/ops.go": "package nn\n\nimport \"github.com/sugarme/gotch/libtch\"\n\nvar f = libtch.AtgAdd\n"},
-			want:  "this libtorch lacks what the program calls: libtch.AtgAdd (nn/ops.go:5); use libtorch 1.13 (Debian's libtorch-dev), or set LIBTORCH=/path to one",
+			want:  "this libtorch lacks what the program calls: libtch.AtgAdd (nn/ops.go:5); known to work are libtorch 1.13 and 2.6 (Debian's libtorch-dev, or LIBTORCH=/path to one)",
 		},
 		{
 			name: "other modules and test data", disabled: []string{"atg_gone"},
