@@ -18,7 +18,7 @@ const controllerHelp = `Controllers:
   static, static:N        the application's first size, or N replicas of everything
   hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
   hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
-  policy:FILE             a trained policy
+  policy:FILE             a trained policy; NAME=policy:FILE lists it under a name
   random                  uniformly random allowed actions
   oracle                  knows the future load, pays start-up times: the bound`
 
@@ -30,6 +30,9 @@ var hpaSet = []string{
 
 // controllerSpec turns a user's word into a controller of a plan.
 func controllerSpec(word string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	if name, policy, ok := strings.Cut(word, "=policy:"); ok {
+		return policySpec(name, policy, app)
+	}
 	kind, rest, _ := strings.Cut(word, ":")
 	switch kind {
 	case "static":
