@@ -23,7 +23,6 @@ type benchmarkRun struct {
 	seeds       []uint64
 	out         string
 	workers     int
-	quiet       bool
 }
 
 // firstBenchmarkSeed keeps the benchmark's load away from what policies are trained on: training episodes have

@@ -2,16 +2,8 @@ package gnn
 
 import "testing"
 
-// denseOf turns edges without repetition and their features [E, f] (nil for none) into the dense
-// layout of one graph; the tensor of edges is a leaf.
-func denseOf(s *Scope, e Edges, attr []float32) DenseRelation {
-	f := 0
-	if e.Len() > 0 {
-		f = len(attr) / e.Len()
-	}
-	return denseWith(s, e, attr, f)
-}
-
+// denseWith turns edges without repetition and their f features each, [E, f], into the dense layout of one
+// graph; the tensor of edges is a leaf.
 func denseWith(s *Scope, e Edges, attr []float32, f int) DenseRelation {
 	w := f + 1
 	v, alive := make([]float32, e.NumSrc*e.NumDst*w), make([]float32, e.NumDst)

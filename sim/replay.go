@@ -22,7 +22,6 @@ type ReplaySource struct {
 	planner *Planner
 	mean    []float64
 	needed  [][]int // demand of each window of the recording, filled as it is asked
-	initial []int
 }
 
 var _ LoadSource = (*ReplaySource)(nil)
