@@ -31,8 +31,8 @@ type Config struct {
 	Name      string `yaml:"name"`
 	Algorithm string `yaml:"algorithm"` // ppo or sac
 	Seed      uint64 `yaml:"seed"`
-	// TotalSteps is the length of the training in environment steps. PPO finishes the rollout in which it is
-	// reached.
+	// TotalSteps is the length of the training in environment steps; 0 writes the untrained policy. PPO
+	// finishes the rollout in which it is reached.
 	TotalSteps int `yaml:"total_steps"`
 	// CheckpointEvery is how many environment steps may pass between checkpoints; 0 = only at the end.
 	CheckpointEvery int `yaml:"checkpoint_every"`
@@ -179,7 +179,7 @@ func (c *Config) mistakes() []mistake {
 	var k checker
 	k.want(c.Format >= 1 && c.Format <= configFormat, "format", "%d; this version reads formats 1 to %d", c.Format, configFormat)
 	k.want(c.Name != "" && !strings.ContainsAny(c.Name, "/\\ \t\n"), "name", "%q; a name without spaces and slashes is needed", c.Name)
-	k.count("total_steps", c.TotalSteps, 1, math.MaxInt32)
+	k.count("total_steps", c.TotalSteps, 0, math.MaxInt32)
 	k.count("checkpoint_every", c.CheckpointEvery, 0, math.MaxInt32)
 	k.count("torch_threads", c.TorchThreads, 1, 256)
 	c.Encoder.check(&k)

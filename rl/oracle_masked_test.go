@@ -1,6 +1,7 @@
 package rl
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -9,7 +10,8 @@ import (
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
-// Both forms of the distribution are compared: the one with gradients, and the one that draws actions.
+// All three forms of the distribution are compared: PPO's with its gradients, the tensors of Discrete SAC, and the one
+// that draws actions.
 func TestOracleMasked(t *testing.T) {
 	o := oracleFile(t, "masked.json")
 	for _, c := range o.Cases {
@@ -32,6 +34,7 @@ func TestOracleMasked(t *testing.T) {
 					return
 				}
 			}
+			checkMaskedLoss(t, o, c, parts)
 			checkMaskedTensors(t, o, c, parts)
 			checkMaskedSampler(t, o, c, parts)
 		})
@@ -50,6 +53,34 @@ func nothingValid(nvec []int, mask []bool) bool {
 	return false
 }
 
+func checkMaskedLoss(t *testing.T, o oracle, c oracleCase, parts *Parts) {
+	tol := o.tolerance(t, "")
+	b := &ppoMinibatch{actions: field[array](t, c.Inputs, "actions").int32s()}
+	if has(c.Inputs, "action_masks") {
+		b.mask = field[array](t, c.Inputs, "action_masks").bools()
+	}
+	rows := len(b.actions) / len(parts.NVec)
+	l := newPPOLoss(&PPOConfig{}, parts, rows)
+	copy(l.logits, field[array](t, c.Inputs, "logits").float32s())
+	probs := field[array](t, c.Expected, "probs")
+	for i := range rows {
+		if err := l.row(b, i); err != nil {
+			t.Fatal(err)
+		}
+		from, to := i*parts.Width, (i+1)*parts.Width
+		tol.all(t, fmt.Sprintf("probs of row %d", i), narrow(l.probs), array{Data: probs.Data[from:to]})
+		if len(c.ExpectedGrads) > 0 {
+			slope, weight := field[array](t, c.Inputs, "grad_log_prob").Data[i], field[array](t, c.Inputs, "grad_entropy").Data[i]
+			l.rowGradient(b, i, float64(slope), float64(weight))
+		}
+	}
+	tol.all(t, "log_prob", narrow(l.logProb), field[array](t, c.Expected, "log_prob"))
+	tol.all(t, "entropy", narrow(l.entropy), field[array](t, c.Expected, "entropy"))
+	if len(c.ExpectedGrads) > 0 {
+		tol.all(t, "gradient", l.dLogits, c.ExpectedGrads["logits"])
+	}
+}
+
 func checkMaskedTensors(t *testing.T, o oracle, c oracleCase, parts *Parts) {
 	tol := o.tolerance(t, "")
 	onTorch(t, func(s *gnn.Scope) error {
@@ -58,22 +89,24 @@ func checkMaskedTensors(t *testing.T, o oracle, c oracleCase, parts *Parts) {
 		if has(c.Inputs, "action_masks") {
 			mask = field[array](t, c.Inputs, "action_masks").tensor(s)
 		}
-		masked := parts.Masked(s, logits, mask)
-		logProb, entropy := parts.Evaluate(s, masked, field[array](t, c.Inputs, "actions").tensor(s))
-		tol.all(t, "log_prob", s.ToFloat32s(logProb), field[array](t, c.Expected, "log_prob"))
-		tol.all(t, "entropy", s.ToFloat32s(entropy), field[array](t, c.Expected, "entropy"))
-		probs := parts.LogSoftmax(s, masked)
-		for i, p := range probs {
-			probs[i] = s.Transpose(s.Exp(p), 1, 2)
+		logp := parts.LogSoftmax(s, parts.Masked(s, logits, mask))
+		logProb := parts.sumParts(s, parts.Pick(s, logp, field[array](t, c.Inputs, "actions").tensor(s)))
+		probs, spread := make([]gnn.Tensor, len(logp)), make([]gnn.Tensor, len(logp))
+		for i, l := range logp {
+			probs[i] = s.Transpose(s.Exp(l), 1, 2)
+			spread[i] = s.Mul(s.Exp(l), l)
 		}
-		tol.all(t, "probs", s.ToFloat32s(s.Cat(2, probs...)), field[array](t, c.Expected, "probs"))
+		entropy := s.Neg(parts.sumParts(s, spread))
+		tol.all(t, "log_prob of tensors", s.ToFloat32s(logProb), field[array](t, c.Expected, "log_prob"))
+		tol.all(t, "entropy of tensors", s.ToFloat32s(entropy), field[array](t, c.Expected, "entropy"))
+		tol.all(t, "probs of tensors", s.ToFloat32s(s.Cat(2, probs...)), field[array](t, c.Expected, "probs"))
 		if len(c.ExpectedGrads) == 0 {
 			return nil
 		}
 		s.Backward(s.Add(
 			s.Sum(s.Mul(logProb, field[array](t, c.Inputs, "grad_log_prob").tensor(s))),
 			s.Sum(s.Mul(entropy, field[array](t, c.Inputs, "grad_entropy").tensor(s)))))
-		tol.all(t, "gradient", s.ToFloat32s(s.Grad(logits)), c.ExpectedGrads["logits"])
+		tol.all(t, "gradient of tensors", s.ToFloat32s(s.Grad(logits)), c.ExpectedGrads["logits"])
 		return nil
 	})
 }

@@ -140,7 +140,7 @@ func checkPPO(t *testing.T, o oracle, c oracleCase, network makeNetwork) {
 		t.Fatal(err)
 	}
 	onTorch(t, func(s *gnn.Scope) error {
-		batch := oracleMinibatch(t, s, c)
+		batch := oracleMinibatch(t, c)
 
 		params, forward, err := network(s)
 		if err != nil {
@@ -166,6 +166,14 @@ func checkPPO(t *testing.T, o oracle, c oracleCase, network makeNetwork) {
 	})
 }
 
+func narrow(v []float64) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(x)
+	}
+	return out
+}
+
 func norm(v []float32) float64 {
 	sum := 0.0
 	for _, x := range v {
@@ -174,15 +182,14 @@ func norm(v []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-func oracleMinibatch(t *testing.T, s *gnn.Scope, c oracleCase) *ppoMinibatch {
-	in := func(key string) gnn.Tensor { return field[array](t, c.Inputs, key).tensor(s) }
+func oracleMinibatch(t *testing.T, c oracleCase) *ppoMinibatch {
+	in := func(key string) array { return field[array](t, c.Inputs, key) }
 	b := &ppoMinibatch{
-		actions: in("actions"), oldLogProb: in("old_log_prob"), oldValues: in("old_values"),
-		advantages: in("advantages"), returns: in("returns"),
-		size: len(field[array](t, c.Inputs, "returns").Data),
+		actions: in("actions").int32s(), oldLogProb: in("old_log_prob").float32s(), oldValues: in("old_values").float32s(),
+		advantages: in("advantages").float32s(), returns: in("returns").float32s(),
 	}
 	if has(c.Inputs, "action_masks") {
-		b.mask = in("action_masks")
+		b.mask = in("action_masks").bools()
 	}
 	return b
 }
@@ -193,29 +200,34 @@ func oracleUpdater(t *testing.T, cfg *PPOConfig, spec ppoOracleConfig, parts *Pa
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ppoUpdater{cfg: cfg, parts: parts, params: params, adam: adam}
+	return &ppoUpdater{cfg: cfg, loss: newPPOLoss(cfg, parts, 1), params: params, adam: adam}
 }
 
 // checkPPOTerms compares the losses and what they are made of. Only SB3's cases list everything.
 func checkPPOTerms(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, cfg *PPOConfig, valueScale float64, parts *Parts, batch *ppoMinibatch, forward forward) {
 	t.Helper()
 	logits, values := forward(s)
-	terms := cfg.loss(s, parts, logits, values, batch)
+	l := newPPOLoss(cfg, parts, batch.size())
+	s.CopyTo(l.logits, logits)
+	s.CopyTo(l.values, values)
 	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for key, got := range map[string]gnn.Tensor{
-		"logits": logits, "values": values, "log_prob": terms.logProb, "entropy": terms.entropies,
-		"ratio": terms.ratio, "advantages_used": terms.advantages,
+	st, err := l.compute(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, got := range map[string][]float32{
+		"logits": l.logits, "values": l.values, "log_prob": narrow(l.logProb), "entropy": narrow(l.entropy),
+		"ratio": narrow(l.ratio), "advantages_used": narrow(l.advantages),
 	} {
 		if has(c.Expected, key) {
-			o.tolerance(t, key).all(t, key, s.ToFloat32s(got), field[array](t, c.Expected, key))
+			o.tolerance(t, key).all(t, key, got, field[array](t, c.Expected, key))
 		}
 	}
 	for key, got := range map[string]float64{
-		"policy_loss": s.Item(terms.policy), "value_loss": valueScale * s.Item(terms.value),
-		"entropy_loss": -s.Item(terms.entropy), "entropy_mean": s.Item(terms.entropy),
-		"approx_kl": s.Item(terms.approxKL), "clip_fraction": s.Item(terms.clipFraction), "loss": s.Item(terms.total),
+		"policy_loss": st.PolicyLoss, "value_loss": valueScale * st.ValueLoss, "entropy_loss": -st.Entropy, "entropy_mean": st.Entropy,
+		"approx_kl": st.ApproxKL, "clip_fraction": st.ClipFraction, "loss": st.Loss,
 	} {
 		if has(c.Expected, key) {
 			o.tolerance(t, key).near(t, key, got, field[float64](t, c.Expected, key))

@@ -106,6 +106,14 @@ func (a array) int64s() []int64 {
 	return v
 }
 
+func (a array) int32s() []int32 {
+	v := make([]int32, len(a.Data))
+	for i, x := range a.Data {
+		v[i] = int32(x)
+	}
+	return v
+}
+
 func (a array) dims() []int64 {
 	v := make([]int64, len(a.Shape))
 	for i, x := range a.Shape {

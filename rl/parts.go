@@ -2,6 +2,7 @@ package rl
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/grlscaler/grlscaler/gnn"
 )
@@ -43,6 +44,9 @@ func NewParts(nvec []int) (*Parts, error) {
 	return p, nil
 }
 
+// widest is the number of choices of the widest part.
+func (p *Parts) widest() int { return slices.Max(p.NVec) }
+
 func repeatsEvery(v []int, length int) bool {
 	if len(v)%length != 0 {
 		return false
@@ -79,19 +83,6 @@ func (p *Parts) Masked(s *gnn.Scope, logits, mask gnn.Tensor) gnn.Tensor {
 		return logits
 	}
 	return s.MaskedFill(logits, s.Not(mask), maskedLogit)
-}
-
-// Evaluate returns, for masked logits [B, Width], the log-probability [B] of actions (int64 [B, parts]) and
-// the entropy [B], both summed over the parts.
-func (p *Parts) Evaluate(s *gnn.Scope, logits, actions gnn.Tensor) (logProb, entropy gnn.Tensor) {
-	logp := p.LogSoftmax(s, logits)
-	logProb = p.sumParts(s, p.Pick(s, logp, actions))
-	terms := make([]gnn.Tensor, len(logp))
-	for i, l := range logp {
-		// p·log p is -0 where an action is not allowed: its p is exactly 0 and its log p finite.
-		terms[i] = s.Mul(s.Exp(l), l)
-	}
-	return logProb, s.Neg(p.sumParts(s, terms))
 }
 
 // Pick takes, from one tensor [B, choices, repeats] for each part of the period, the entries of the actions

@@ -7,7 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/grlscaler/grlscaler/gnn"
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
@@ -61,21 +60,18 @@ func drawParts(t *rapid.T, rows int) (*Parts, []float32, []bool) {
 }
 
 // The distribution with gradients and the one that draws are the same: for any action space, mask and logits the
-// sampler never leaves the mask, and Evaluate finds the log-probability that the sampler said.
-func TestSamplerAgreesWithEvaluate(t *testing.T) {
-	torch, err := gnn.StartTorch(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer torch.Close()
+// sampler never leaves the mask, and the loss finds the log-probability that the sampler said.
+func TestSamplerAgreesWithLoss(t *testing.T) {
 	stream := rng.New(1, "property")
 	rapid.Check(t, func(t *rapid.T) {
 		const rows = 3
 		p, logits, mask := drawParts(t, rows)
 		sampler, n := NewSampler(p), len(p.NVec)
-		actions, want := make([]int64, rows*n), make([]float32, rows)
+		b := &ppoMinibatch{mask: mask, actions: make([]int32, rows*n)}
+		l := newPPOLoss(&PPOConfig{}, p, rows)
+		copy(l.logits, logits)
 		for r := range rows {
-			drawn := make([]int32, n)
+			drawn := b.actions[r*n : (r+1)*n]
 			from, to := r*p.Width, (r+1)*p.Width
 			logp, err := sampler.Sample(stream, logits[from:to], mask[from:to], drawn)
 			if err != nil {
@@ -87,29 +83,19 @@ func TestSamplerAgreesWithEvaluate(t *testing.T) {
 					t.Fatalf("action %d of part %d is masked", a, i)
 				}
 				at += p.NVec[i]
-				actions[r*n+i] = int64(a)
 			}
-			want[r] = float32(logp)
-		}
-		err := torch.Scoped(func(s *gnn.Scope) error {
-			masked := p.Masked(s, s.Float32s(logits, rows, int64(p.Width)), s.Bools(mask, rows, int64(p.Width)))
-			logp, entropy := p.Evaluate(s, masked, s.Int64s(actions, rows, int64(n)))
-			h := s.ToFloat32s(entropy)
-			for r, x := range s.ToFloat32s(logp) {
-				if math.Abs(float64(x-want[r])) > 1e-4 {
-					t.Fatalf("row %d: log-probability %v, the sampler said %v", r, x, want[r])
-				}
-				// Entropy lies between 0 and that of uniform choice among the allowed actions.
-				most := make([]float32, 1)
-				p.targetEntropies(1, mask[r*p.Width:(r+1)*p.Width], most)
-				if h[r] < -1e-5 || h[r] > most[0]+1e-4 {
-					t.Fatalf("row %d: entropy %v of at most %v", r, h[r], most[0])
-				}
+			if err := l.row(b, r); err != nil {
+				t.Fatal(err)
 			}
-			return s.Err()
-		})
-		if err != nil {
-			t.Fatal(err)
+			if math.Abs(l.logProb[r]-logp) > 1e-9 {
+				t.Fatalf("row %d: log-probability %v, the sampler said %v", r, l.logProb[r], logp)
+			}
+			// Entropy lies between 0 and that of uniform choice among the allowed actions.
+			most := make([]float32, 1)
+			p.targetEntropies(1, mask[from:to], most)
+			if l.entropy[r] < -1e-9 || l.entropy[r] > float64(most[0])+1e-6 {
+				t.Fatalf("row %d: entropy %v of at most %v", r, l.entropy[r], most[0])
+			}
 		}
 	})
 }

@@ -27,7 +27,7 @@ type ppo struct {
 // ppoBuffers are a minibatch's rows, gathered side by side.
 type ppoBuffers struct {
 	obs                                         *sim.Obs
-	actions                                     []int64
+	actions                                     []int32
 	oldLogProbs, oldValues, advantages, returns []float32
 }
 
@@ -49,13 +49,13 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 	n, size := cfg.PPO.RolloutSteps*w.envs, cfg.PPO.MinibatchSize
 	p := &ppo{
 		cfg: cfg.PPO, world: w, net: net,
-		update:  &ppoUpdater{cfg: cfg.PPO, parts: parts, params: params, adam: adam},
+		update:  &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, size), params: params, adam: adam},
 		actor:   newChooser(parts, rng.New(cfg.Seed, "policy"), w.envs),
 		shuffle: rng.New(cfg.Seed, "minibatches"),
 		rollout: newRollout(w.spec, cfg.PPO.RolloutSteps, w.envs),
 		scope:   gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), perm: make([]int, n),
 		mini: ppoBuffers{
-			obs: sim.NewObs(w.spec, size), actions: make([]int64, size*len(parts.NVec)),
+			obs: sim.NewObs(w.spec, size), actions: make([]int32, size*len(parts.NVec)),
 			oldLogProbs: make([]float32, size), oldValues: make([]float32, size),
 			advantages: make([]float32, size), returns: make([]float32, size),
 		},
@@ -173,26 +173,20 @@ func (p *ppo) learn(done float64) (map[string]float64, error) {
 func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
 	r, m, s, n := p.rollout, &p.mini, p.scope, len(rows)
 	defer s.Reset()
-	parts := len(p.update.parts.NVec)
+	parts := len(p.world.spec.Action.NVec)
 	gatherObs(p.world.spec, m.obs, r.obs, rows)
-	for i, row := range rows {
-		for k := range parts {
-			m.actions[i*parts+k] = int64(r.actions[row*parts+k])
-		}
-		m.oldLogProbs[i], m.oldValues[i] = r.logProbs[row], r.values[row]
-		m.advantages[i], m.returns[i] = r.advantages[row], r.returns[row]
-	}
-	obs, b := rowsOf(p.world.spec, m.obs, 0, n), int64(n)
+	gather(m.actions, r.actions, parts, rows)
+	gather(m.oldLogProbs, r.logProbs, 1, rows)
+	gather(m.oldValues, r.values, 1, rows)
+	gather(m.advantages, r.advantages, 1, rows)
+	gather(m.returns, r.returns, 1, rows)
+	obs := rowsOf(p.world.spec, m.obs, 0, n)
 	batch := ppoMinibatch{
-		mask:       s.Bools(obs.Mask, b, int64(p.update.parts.Width)),
-		actions:    s.Int64s(m.actions[:n*parts], b, int64(parts)),
-		oldLogProb: s.Float32s(m.oldLogProbs[:n], b), oldValues: s.Float32s(m.oldValues[:n], b),
-		advantages: s.Float32s(m.advantages[:n], b), returns: s.Float32s(m.returns[:n], b),
-		size: n,
+		mask: obs.Mask, actions: m.actions[:n*parts], oldLogProb: m.oldLogProbs[:n], oldValues: m.oldValues[:n],
+		advantages: m.advantages[:n], returns: m.returns[:n],
 	}
-	loaded := p.net.load(s, &obs, n)
 	return p.update.step(s, lr, &batch, func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
-		return p.net.actorCritic(s, loaded)
+		return p.net.actorCritic(s, p.net.load(s, &obs, n))
 	})
 }
 

@@ -1,11 +1,6 @@
 package rl
 
-import (
-	"fmt"
-	"math"
-
-	"github.com/grlscaler/grlscaler/gnn"
-)
+import "github.com/grlscaler/grlscaler/gnn"
 
 // PPOConfig holds PPO's hyper-parameters. [DefaultPPO] has the defaults; configs/policies explains each.
 type PPOConfig struct {
@@ -55,7 +50,7 @@ const klStopFactor = 1.5
 // any network can be trained with it.
 type ppoUpdater struct {
 	cfg    *PPOConfig
-	parts  *Parts
+	loss   *ppoLoss
 	params *gnn.Params
 	adam   *gnn.Adam
 }
@@ -72,23 +67,26 @@ type ppoStats struct {
 // above 1.5 times the target nothing is changed and Stopped is set. Runs on the torch thread.
 func (u *ppoUpdater) step(s *gnn.Scope, lr float64, b *ppoMinibatch, forward func(*gnn.Scope) (logits, values gnn.Tensor)) (ppoStats, error) {
 	logits, values := forward(s)
-	terms := u.cfg.loss(s, u.parts, logits, values, b)
-	st := ppoStats{
-		Loss: s.Item(terms.total), PolicyLoss: s.Item(terms.policy), ValueLoss: s.Item(terms.value),
-		Entropy: s.Item(terms.entropy), ApproxKL: s.Item(terms.approxKL), ClipFraction: s.Item(terms.clipFraction),
-	}
+	l, rows := u.loss, int64(b.size())
+	l.grow(b.size())
+	s.CopyTo(l.logits, logits)
+	s.CopyTo(l.values, values)
 	if err := s.Err(); err != nil {
-		return st, err
+		return ppoStats{}, err
 	}
-	if math.IsNaN(st.Loss) || math.IsInf(st.Loss, 0) {
-		return st, fmt.Errorf("ppo: the loss is %v: training has diverged; lower ppo.learning_rate or ppo.max_grad_norm", st.Loss)
+	st, err := l.compute(b)
+	if err != nil {
+		return st, err
 	}
 	if u.cfg.TargetKL > 0 && st.ApproxKL > klStopFactor*u.cfg.TargetKL {
 		st.Stopped = true
 		return st, nil
 	}
 	u.params.ZeroGrad()
-	s.Backward(terms.total)
+	// The gradient of this sum is that of the loss: its factors are the loss' derivatives.
+	s.Backward(s.Add(
+		s.Sum(s.Mul(logits, s.Float32s(l.dLogits, rows, int64(l.parts.Width)))),
+		s.Sum(s.Mul(values, s.Float32s(l.dValues, rows)))))
 	if err := s.Err(); err != nil {
 		return st, err
 	}

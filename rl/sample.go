@@ -16,28 +16,23 @@ type Sampler struct {
 
 // NewSampler returns a sampler for the parts.
 func NewSampler(parts *Parts) *Sampler {
-	widest := 0
-	for _, n := range parts.NVec {
-		widest = max(widest, n)
-	}
-	return &Sampler{parts: parts, probs: make([]float64, widest)}
+	return &Sampler{parts: parts, probs: make([]float64, parts.widest())}
 }
 
 // Sample draws an action for each part from one row of logits and returns its log-probability, the sum over
 // the parts. mask may be nil: everything is allowed. Each part takes exactly one number from the stream.
 func (sm *Sampler) Sample(stream *rng.Stream, logits []float32, mask []bool, actions []int32) (float64, error) {
-	total := 0.0
+	total, sums := 0.0, logProduct{1, 0}
 	for i, n := range sm.parts.NVec {
-		allowed := maskOf(mask, n)
-		top := argmax(logits[:n], allowed)
+		probs := sm.probs[:n]
+		top, sum := exponentiate(logits[:n], maskOf(mask, n), probs)
 		if top < 0 {
 			return 0, noActionError(i, logits[:n])
 		}
-		sum := sm.exponentiate(logits[:n], allowed, float64(logits[top]))
 		// The first action whose cumulated probability exceeds u; rounding can leave u above the whole sum,
-		// and then it is the last allowed one.
+		// and then it is the last possible one.
 		u, chosen := stream.Float64()*sum, top
-		for a, p := range sm.probs[:n] {
+		for a, p := range probs {
 			if p > 0 {
 				chosen = a
 				if u -= p; u < 0 {
@@ -46,10 +41,11 @@ func (sm *Sampler) Sample(stream *rng.Stream, logits []float32, mask []bool, act
 			}
 		}
 		actions[i] = int32(chosen)
-		total += float64(logits[chosen]) - float64(logits[top]) - math.Log(sum)
+		total += float64(logits[chosen]) - float64(logits[top])
+		sums.times(sum)
 		logits, mask = logits[n:], restOf(mask, n)
 	}
-	return total, nil
+	return total - sums.log(), nil
 }
 
 // Mode chooses the most probable action of each part, the first of equal ones.
@@ -65,19 +61,36 @@ func (sm *Sampler) Mode(logits []float32, mask []bool, actions []int32) error {
 	return nil
 }
 
-// exponentiate fills probs with e^(logit - top) of the allowed actions, 0 elsewhere, and returns the sum.
-func (sm *Sampler) exponentiate(logits []float32, mask []bool, top float64) float64 {
-	sum := 0.0
+// exponentiate fills probs with e^(logit - largest) of one part's allowed actions, 0 for the others, and returns the
+// action with the largest logit and the sum; top is -1 as in [argmax].
+func exponentiate(logits []float32, mask []bool, probs []float64) (top int, sum float64) {
+	if top = argmax(logits, mask); top < 0 {
+		return top, 0
+	}
+	largest := float64(logits[top])
 	for a, l := range logits {
 		p := 0.0
 		if mask == nil || mask[a] {
-			p = math.Exp(float64(l) - top)
+			p = math.Exp(float64(l) - largest)
 		}
-		sm.probs[a] = p
+		probs[a] = p
 		sum += p
 	}
-	return sum
+	return top, sum
 }
+
+// logProduct is the logarithm of a product of factors of at least 1: one logarithm instead of one for each factor.
+type logProduct struct{ product, logs float64 }
+
+func (l *logProduct) times(factor float64) {
+	l.product *= factor
+	if l.product > 1e200 { // before it overflows
+		l.logs += math.Log(l.product)
+		l.product = 1
+	}
+}
+
+func (l *logProduct) log() float64 { return l.logs + math.Log(l.product) }
 
 // argmax is the index of the largest allowed logit, -1 if nothing is allowed or a logit is NaN or +Inf.
 func argmax(logits []float32, mask []bool) int {
