@@ -15,7 +15,7 @@ import (
 
 // controllerHelp explains the words that name controllers.
 const controllerHelp = `Controllers:
-  static, static:N        the application's first size, or N replicas of everything
+  static, static:N        never scales: keeps what the first level of the load needs, or N replicas of everything
   hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
   hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
   policy:FILE             a trained policy; NAME=policy:FILE lists it under a name
@@ -57,7 +57,7 @@ func controllerSpec(word string, app *loadedApp) (*benchmark.ControllerSpec, err
 }
 
 func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
-	var replicas []int
+	var replicas []int // nil keeps what the run starts with
 	if word != "static" {
 		n, err := strconv.Atoi(rest)
 		if err != nil || n < 1 || n > 10_000 {
@@ -66,8 +66,6 @@ func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, e
 		for range app.Services {
 			replicas = append(replicas, n)
 		}
-	} else {
-		replicas = app.InitialReplicas()
 	}
 	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindStatic, Hash: fmt.Sprint(replicas),
 		New: func() (sim.Controller, error) { return &sim.Static{Replicas: replicas, Label: word}, nil }}, nil
