@@ -3,8 +3,6 @@ package rl
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/grlscaler/grlscaler/rl/rltest"
@@ -27,7 +25,7 @@ func small(kind, algorithm string, envs int) *Config {
 		cfg.SAC.PolicyLearningRate, cfg.SAC.QLearningRate, cfg.SAC.AlphaLearningRate = 3e-3, 3e-3, 3e-3
 		cfg.SAC.BatchSize, cfg.SAC.LearningStarts, cfg.SAC.BufferSize, cfg.SAC.LogEvery = 64, 256, 4000, 500
 		cfg.SAC.TargetEntropyScale, cfg.SAC.Tau = 0.05, 0.02
-		cfg.TotalSteps = 6_000
+		cfg.TotalSteps = 4_000
 	}
 	return cfg
 }
@@ -55,13 +53,10 @@ func TestLearnsToys(t *testing.T) {
 		for _, kind := range []string{"mlp", "gat", "gcn"} {
 			for _, toy := range toys {
 				t.Run(fmt.Sprintf("%s/%s/%s", algorithm, kind, toy.name), func(t *testing.T) {
+					t.Parallel()
 					r, err := Train(context.Background(), small(kind, algorithm, 16), toy.make(), Options{Dir: t.TempDir()})
 					if err != nil {
 						t.Fatal(err)
-					}
-					if testing.Verbose() {
-						d, _ := os.ReadFile(filepath.Join(filepath.Dir(r.Policy), ProgressFile))
-						t.Logf("%s", d)
 					}
 					t.Logf("reward %.3f, length %.2f", r.Reward, r.Length)
 					if !(r.Reward >= toy.want) {
