@@ -58,6 +58,9 @@ func NewEncoder(p *Params, name string, g *Graph, cfg EncoderConfig) (Encoder, e
 	case "mlp":
 		return newMLPEncoder(p, name, g, cfg), nil
 	case "gat", "gcn":
+		if g.Nodes == 0 {
+			return nil, fmt.Errorf("gnn: encoder %s needs cluster nodes and this environment shows none; use the mlp encoder", cfg.Kind)
+		}
 		return newGraphEncoder(p, name, g, cfg), nil
 	}
 	return nil, fmt.Errorf("gnn: encoder kind %q: want \"mlp\", \"gat\" or \"gcn\"", cfg.Kind)

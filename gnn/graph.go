@@ -8,10 +8,10 @@ import (
 // Graph is the layout of observations: services that call each other and run on cluster nodes. All
 // graphs of a batch have the same layout.
 type Graph struct {
-	Services, Nodes int      // S and N, at least 1
+	Services, Nodes int      // S, at least 1, and N; without nodes only the mlp encoder can read it
 	Calls           [][2]int // E call edges, caller to callee, without repetition; empty is allowed
 	ServiceFeatures int      // Fs, at least 1
-	NodeFeatures    int      // Fn, at least 1
+	NodeFeatures    int      // Fn, at least 1 where there are nodes
 	EdgeFeatures    int      // Fe of a call edge, 0 or more
 	Scalars         int      // K, 0 or more
 }
@@ -20,10 +20,10 @@ type Graph struct {
 func (g *Graph) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("gnn: graph: "+format, args...)) }
-	if g.Services < 1 || g.Nodes < 1 {
-		bad("%d services and %d nodes; at least one of each is needed", g.Services, g.Nodes)
+	if g.Services < 1 || g.Nodes < 0 {
+		bad("%d services and %d nodes; at least one service is needed", g.Services, g.Nodes)
 	}
-	if g.ServiceFeatures < 1 || g.NodeFeatures < 1 || g.EdgeFeatures < 0 || g.Scalars < 0 {
+	if g.ServiceFeatures < 1 || g.Nodes > 0 && g.NodeFeatures < 1 || min(g.NodeFeatures, g.EdgeFeatures, g.Scalars) < 0 {
 		bad("feature widths: services %d and nodes %d must be positive, call edges %d and scalars %d must not be negative",
 			g.ServiceFeatures, g.NodeFeatures, g.EdgeFeatures, g.Scalars)
 	}
