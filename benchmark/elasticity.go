@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Kappa is the price of a missing CPU-second in the CAF, in CPU-seconds bought (DESIGN section 10).
+// Kappa is the price of a missing CPU-second in the CAF, in CPU-seconds bought.
 const Kappa = 5.0
 
 // supplyDemand integrates, tick by tick, what the services have against what they need. Supply s_i is the ready

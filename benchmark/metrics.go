@@ -61,7 +61,7 @@ type Metrics struct {
 
 	ScaleActions float64 // requests of the controller that added or removed pods or changed a quota
 	Reversals    float64 // of these, those in the direction opposite to the service's previous one
-	Reward       float64 // mean over the control intervals, DESIGN section 8, default weights
+	Reward       float64 // mean over the control intervals, with the default weights (docs/training.md)
 }
 
 // Column describes one metric as tables and files show it.
