@@ -280,3 +280,18 @@ func TestTrainRefuses(t *testing.T) {
 		t.Errorf("invalid configuration: %v", err)
 	}
 }
+
+// No steps at all write the untrained policy: what learning is compared with.
+func TestTrainNoSteps(t *testing.T) {
+	for _, algorithm := range []string{AlgorithmPPO, AlgorithmSAC} {
+		cfg := quick("mlp", algorithm)
+		cfg.TotalSteps = 0
+		r, err := Train(context.Background(), cfg, quickEnv(), Options{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := load(t, r.Policy, nil); r.Steps != 0 || p.Steps != 0 {
+			t.Errorf("%s: %d steps, the policy says %d", algorithm, r.Steps, p.Steps)
+		}
+	}
+}
