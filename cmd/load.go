@@ -20,7 +20,7 @@ import (
 )
 
 // defaultScenarios are those that a benchmark runs and a policy is trained on.
-var defaultScenarios = []string{"offpeak", "peak", "rushsale", "fluctuating"}
+var defaultScenarios = sim.DefaultEnvConfig().Scenarios
 
 // loadedApp is an application with what identifies its file.
 type loadedApp struct {

@@ -201,27 +201,11 @@ func (c *Config) mistakes() []mistake {
 	default:
 		k.want(false, "algorithm", "unknown %q; one of %s, %s", c.Algorithm, AlgorithmPPO, AlgorithmSAC)
 	}
-	for _, err := range split(c.Env.Validate()) {
+	for _, err := range strictyaml.Split(c.Env.Validate()) {
 		key, text, _ := strings.Cut(err.Error(), ": ")
 		k.want(false, "env."+key, "%s", text)
 	}
 	return k.list
-}
-
-// split takes joined errors apart.
-func split(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, split(e)...)
-	}
-	return out
 }
 
 func (e EncoderConfig) check(k *checker) {

@@ -69,7 +69,7 @@ func DecodeEnvConfig(r io.Reader, name string) (*EnvConfig, error) {
 		return nil, err
 	}
 	var errs []error
-	for _, e := range split(c.Validate()) {
+	for _, e := range strictyaml.Split(c.Validate()) {
 		key, rest, _ := strings.Cut(e.Error(), ": ")
 		errs = append(errs, doc.Errorf(key, "%s", rest))
 	}
@@ -77,22 +77,6 @@ func DecodeEnvConfig(r io.Reader, name string) (*EnvConfig, error) {
 		return nil, errors.Join(errs...)
 	}
 	return &c, nil
-}
-
-// split takes joined errors apart.
-func split(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, split(e)...)
-	}
-	return out
 }
 
 // Validate reports every mistake at once, each beginning with its key.

@@ -18,7 +18,7 @@ const (
 
 var histLogGrowth = math.Log(histGrowth)
 
-// BucketOf returns the index of the bucket that holds ms.
+// bucketOf returns the index of the bucket that holds ms.
 func bucketOf(ms float64) int {
 	if !(ms > histMinMs) {
 		return 0
@@ -26,7 +26,7 @@ func bucketOf(ms float64) int {
 	return min(int(math.Log(ms/histMinMs)/histLogGrowth)+1, histBuckets-1)
 }
 
-// Edge returns the upper edge of bucket i in ms.
+// histEdge returns the upper edge of bucket i in ms.
 func histEdge(i int) float64 { return histMinMs * math.Exp(float64(i)*histLogGrowth) }
 
 // Add counts weight requests of latency ms.

@@ -132,6 +132,22 @@ func (d *Document) Errorf(path, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s: %s", d.Name, d.Line(path), path, fmt.Sprintf(format, args...))
 }
 
+// Split takes joined errors apart, however they are nested: one error for each mistake, none for nil.
+func Split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, Split(e)...)
+	}
+	return out
+}
+
 // Line is the line of the value at path, or of the nearest value around it; 1 if nothing is known.
 func (d *Document) Line(path string) int {
 	for {

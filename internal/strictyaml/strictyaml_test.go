@@ -1,6 +1,8 @@
 package strictyaml
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,19 @@ func TestErrorfNamesTheLine(t *testing.T) {
 	}
 	if got := doc.Line("list[1].missing"); got != 4 {
 		t.Errorf("a missing key is reported on line %d, want the line of its parent, 4", got)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	if got := Split(errors.Join(a, errors.Join(b, nil, c))); !slices.Equal(got, []error{a, b, c}) {
+		t.Errorf("got %v", got)
+	}
+	if got := Split(a); !slices.Equal(got, []error{a}) {
+		t.Errorf("a single error: %v", got)
+	}
+	if got := Split(nil); got != nil {
+		t.Errorf("nil: %v", got)
 	}
 }
 
