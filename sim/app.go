@@ -36,7 +36,9 @@ type Service struct {
 	Grace         time.Duration // how long a removed pod drains
 
 	Stateful      bool
-	Workers       int     // visits that one replica runs at once; 0 = no limit
+	Workers       int     // visits that one replica runs at once, calls that they wait for included; 0 = no limit
+	Cores         int     // cores that one replica can use at once, up to its quota
+	MaxVisits     int     // visits that one replica takes in, waiting ones included; it refuses others. 0 = no limit
 	Balancing     string  // one of Balancings; the fluid engine spreads evenly whatever it says
 	BaseCPUMillis float64 // CPU of an idle replica
 	MemBaseMiB    float64 // memory of an idle replica
@@ -52,12 +54,25 @@ type Operation struct {
 	Service  int
 	CPUMs    float64 // CPU per visit of a busy replica, ms on the reference platform
 	WakeMs   float64 // CPU on top when visits come one by one and find the replica idle
-	CV       float64 // coefficient of variation of the CPU time
+	CV       float64 // coefficient of variation of CPUMs
+	Dist     Dist    // distribution of CPUMs
 	WaitMs   float64 // wait per visit that uses no CPU
 	WaitCV   float64
+	WaitDist Dist
 	Parallel bool // calls run at once rather than one after another
 	Calls    []Call
 }
+
+// Dist names the distribution of a time, given its mean and coefficient of variation. The fluid engine uses these
+// two alone.
+type Dist string
+
+const (
+	Exponential   Dist = "exponential"
+	Gamma         Dist = "gamma" // Erlang-k for a coefficient of variation of 1/sqrt(k)
+	LogNormal     Dist = "lognormal"
+	Deterministic Dist = "deterministic"
+)
 
 // Call is one edge of the call graph.
 type Call struct {
@@ -65,6 +80,10 @@ type Call struct {
 	Mean      float64 // mean count per visit of the caller
 	TimeoutMs float64 // the caller stops waiting then; 0 = no timeout of its own
 	Optional  bool    // a failure or timeout does not fail the caller
+	// Retries is how often a call that failed or timed out is tried again. RetryBudget, if above 0, is the most
+	// retries that one replica of the caller makes for each call that it makes anew. The fluid engine does not retry.
+	Retries     int
+	RetryBudget float64
 }
 
 // Endpoint is a route of the entry service.
@@ -74,6 +93,10 @@ type Endpoint struct {
 	Weight    float64 // share of the default load mix; the weights of all endpoints add up to 1
 	SLOMs     float64 // at least 95 % of the requests should be faster
 	TimeoutMs float64 // the client gives up then
+	// Retries is how often clients try a failed request again; RetryBudget, if above 0, bounds the retries of all
+	// clients by that many for each request made anew. The fluid engine does not retry.
+	Retries     int
+	RetryBudget float64
 }
 
 // Pool is a group of equal nodes.

@@ -47,6 +47,8 @@ type yamlService struct {
 	GraceS       *float64        `yaml:"grace_s"`
 	Stateful     bool            `yaml:"stateful"`
 	Workers      int             `yaml:"workers"`
+	Cores        int             `yaml:"cores"`
+	MaxVisits    int             `yaml:"max_visits"`
 	Balancing    string          `yaml:"balancing"`
 	BaseCPUM     float64         `yaml:"base_cpu_m"`
 	MemBaseMiB   float64         `yaml:"mem_base_mib"`
@@ -58,26 +60,32 @@ type yamlOperation struct {
 	Name     string     `yaml:"name"`
 	CPUMs    float64    `yaml:"cpu_ms"`
 	WakeMs   float64    `yaml:"wake_ms"`
-	CV       float64    `yaml:"cv"`
+	CV       *float64   `yaml:"cv"`
+	Dist     string     `yaml:"dist"`
 	WaitMs   float64    `yaml:"wait_ms"`
-	WaitCV   float64    `yaml:"wait_cv"`
+	WaitCV   *float64   `yaml:"wait_cv"`
+	WaitDist string     `yaml:"wait_dist"`
 	Parallel bool       `yaml:"parallel"`
 	Calls    []yamlCall `yaml:"calls"`
 }
 
 type yamlCall struct {
-	Op        string   `yaml:"op"`
-	Mean      *float64 `yaml:"mean"`
-	TimeoutMs float64  `yaml:"timeout_ms"`
-	Optional  bool     `yaml:"optional"`
+	Op          string   `yaml:"op"`
+	Mean        *float64 `yaml:"mean"`
+	TimeoutMs   float64  `yaml:"timeout_ms"`
+	Optional    bool     `yaml:"optional"`
+	Retries     int      `yaml:"retries"`
+	RetryBudget float64  `yaml:"retry_budget"`
 }
 
 type yamlEndpoint struct {
-	Name      string  `yaml:"name"`
-	Op        string  `yaml:"op"`
-	Weight    float64 `yaml:"weight"`
-	SLOMs     float64 `yaml:"slo_ms"`
-	TimeoutMs float64 `yaml:"timeout_ms"`
+	Name        string  `yaml:"name"`
+	Op          string  `yaml:"op"`
+	Weight      float64 `yaml:"weight"`
+	SLOMs       float64 `yaml:"slo_ms"`
+	TimeoutMs   float64 `yaml:"timeout_ms"`
+	Retries     int     `yaml:"retries"`
+	RetryBudget float64 `yaml:"retry_budget"`
 }
 
 type yamlPool struct {
@@ -240,6 +248,9 @@ func (d *appDecoder) service(path string, y *yamlService) {
 	if y.Balancing == "" {
 		y.Balancing = Balancings[0]
 	}
+	if y.Cores == 0 {
+		y.Cores = 1
+	}
 	if !slices.Contains(Balancings, y.Balancing) {
 		d.fail(path+".balancing", "unknown %q; one of %s", y.Balancing, strings.Join(Balancings, ", "))
 	}
@@ -249,9 +260,12 @@ func (d *appDecoder) service(path string, y *yamlService) {
 	}{
 		{"startup.fixed_s", y.Startup.FixedS, 0}, {"startup.jitter_s", y.Startup.JitterS, 0}, {"startup.cpu_ms", y.Startup.CPUMs, 0},
 		{"warmup.calls", y.Warmup.Calls, 0}, {"warmup.factor", y.Warmup.Factor, 1}, {"grace_s", *y.GraceS, 0},
-		{"workers", float64(y.Workers), 0}, {"base_cpu_m", y.BaseCPUM, 0}, {"mem_base_mib", y.MemBaseMiB, 0}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0},
+		{"workers", float64(y.Workers), 0}, {"cores", float64(y.Cores), 1}, {"max_visits", float64(y.MaxVisits), 0}, {"base_cpu_m", y.BaseCPUM, 0}, {"mem_base_mib", y.MemBaseMiB, 0}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0},
 	} {
 		d.number(path+"."+n.key, n.v, n.lo)
+	}
+	if y.Cores > maxCores {
+		d.fail(path+".cores", "%d cores; at most %d are supported", y.Cores, maxCores)
 	}
 	if y.BaseCPUM >= y.CPULimitM {
 		d.fail(path+".base_cpu_m", "an idle replica uses %v m, all of its limit of %v m", y.BaseCPUM, y.CPULimitM)
@@ -261,139 +275,14 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		MinReplicas: r.Min, MaxReplicas: r.Max, InitialReplicas: r.Initial,
 		StartupFixed: seconds(y.Startup.FixedS), StartupJitter: seconds(y.Startup.JitterS), StartupCPUMs: y.Startup.CPUMs,
 		WarmupCalls: y.Warmup.Calls, WarmupFactor: y.Warmup.Factor, Grace: seconds(*y.GraceS),
-		Stateful: y.Stateful, Workers: y.Workers, Balancing: y.Balancing, BaseCPUMillis: y.BaseCPUM, MemBaseMiB: y.MemBaseMiB, MemPerRPSMiB: y.MemPerRPSMiB,
+		Stateful: y.Stateful, Workers: y.Workers, Cores: y.Cores, MaxVisits: y.MaxVisits, Balancing: y.Balancing, BaseCPUMillis: y.BaseCPUM, MemBaseMiB: y.MemBaseMiB, MemPerRPSMiB: y.MemPerRPSMiB,
 	})
 }
+
+// maxCores bounds what a replica can use at once; no node has more.
+const maxCores = 4096
 
 // seconds converts, bounded so that the sum of two times never overflows.
 func seconds(s float64) time.Duration {
 	return time.Duration(math.Min(math.Max(s, 0), 1e9) * float64(time.Second))
-}
-
-func (d *appDecoder) operation(path string, service int, y *yamlOperation) {
-	name := y2name(d.y.Services[service].Name, y.Name)
-	if y.Name == "" {
-		d.fail(path+".name", "missing; every operation needs a name")
-	}
-	if _, ok := d.ops[name]; ok {
-		d.fail(path+".name", "operation %q is given twice", name)
-	}
-	d.ops[name] = len(d.app.Ops)
-	d.number(path+".cpu_ms", y.CPUMs, 0)
-	d.number(path+".wake_ms", y.WakeMs, 0)
-	d.number(path+".cv", y.CV, 0)
-	d.number(path+".wait_ms", y.WaitMs, 0)
-	d.number(path+".wait_cv", y.WaitCV, 0)
-	if y.CPUMs+y.WakeMs+y.WaitMs == 0 && len(y.Calls) == 0 {
-		d.fail(path, "%s takes no time at all and calls nothing; give cpu_ms or wait_ms", name)
-	}
-	d.app.Ops = append(d.app.Ops, Operation{
-		Name: name, Service: service, CPUMs: y.CPUMs / d.y.SpeedFactor, WakeMs: y.WakeMs / d.y.SpeedFactor, CV: y.CV,
-		WaitMs: y.WaitMs, WaitCV: y.WaitCV, Parallel: y.Parallel,
-	})
-}
-
-func (d *appDecoder) calls(path, name string, calls []yamlCall) {
-	op, ok := d.ops[name]
-	if !ok {
-		return // the operation itself was refused
-	}
-	for k := range calls {
-		y := &calls[k]
-		at := fmt.Sprintf("%s.calls[%d]", path, k)
-		callee, ok := d.ops[y.Op]
-		if !ok {
-			d.fail(at+".op", "%s calls %q, which no service has; write service.operation", name, y.Op)
-			continue
-		}
-		mean := 1.0
-		if y.Mean != nil {
-			mean = *y.Mean
-		}
-		if !(mean > 0) || mean > 1e6 {
-			d.fail(at+".mean", "the mean number of calls must be above 0 and at most 1e6, found %v", mean)
-		}
-		d.number(at+".timeout_ms", y.TimeoutMs, 0)
-		d.app.Ops[op].Calls = append(d.app.Ops[op].Calls, Call{Op: callee, Mean: mean, TimeoutMs: y.TimeoutMs, Optional: y.Optional})
-	}
-}
-
-func (d *appDecoder) endpoints() {
-	seen := map[string]bool{}
-	total := 0.0
-	for i := range d.y.Endpoints {
-		y := &d.y.Endpoints[i]
-		path := fmt.Sprintf("endpoints[%d]", i)
-		d.name(path+".name", y.Name, seen, "endpoint")
-		op, ok := d.ops[y.Op]
-		if !ok {
-			d.fail(path+".op", "endpoint %s enters at %q, which no service has; write service.operation", y.Name, y.Op)
-		} else if i == 0 {
-			d.app.Entry = d.app.Ops[op].Service
-		} else if s := d.app.Ops[op].Service; s != d.app.Entry {
-			d.fail(path+".op", "endpoint %s enters at service %s, the others at %s; one entry service is supported", y.Name, d.app.Services[s].Name, d.app.Services[d.app.Entry].Name)
-		}
-		d.number(path+".weight", y.Weight, 0)
-		d.positive(path+".slo_ms", y.SLOMs)
-		if y.TimeoutMs == 0 {
-			y.TimeoutMs = defaultTimeMs
-		}
-		d.number(path+".timeout_ms", y.TimeoutMs, y.SLOMs)
-		total += y.Weight
-		d.app.Endpoints = append(d.app.Endpoints, Endpoint{Name: y.Name, Op: op, Weight: y.Weight, SLOMs: y.SLOMs, TimeoutMs: y.TimeoutMs})
-	}
-	if !(total > 0) && len(d.y.Endpoints) > 0 {
-		d.fail("endpoints", "the weights add up to 0; give at least one endpoint a weight")
-		return
-	}
-	for i := range d.app.Endpoints {
-		d.app.Endpoints[i].Weight /= total
-	}
-}
-
-func (d *appDecoder) pools() {
-	seen := map[string]bool{}
-	nodes := 0
-	for i := range d.y.Pools {
-		y := &d.y.Pools[i]
-		path := fmt.Sprintf("pools[%d]", i)
-		d.name(path+".name", y.Name, seen, "pool")
-		if y.SpeedFactor == 0 {
-			y.SpeedFactor = 1
-		}
-		if y.Nodes < 1 {
-			d.fail(path+".nodes", "must be at least 1, found %d", y.Nodes)
-		}
-		nodes += max(y.Nodes, 0)
-		d.positive(path+".cpu_m", y.CPUM)
-		d.positive(path+".mem_mib", y.MemMiB)
-		d.positive(path+".speed_factor", y.SpeedFactor)
-		d.positive(path+".price_per_core_hour", y.PricePerCoreHour)
-		d.app.Pools = append(d.app.Pools, Pool{Name: y.Name, Nodes: y.Nodes, CPUMillis: y.CPUM, MemMiB: y.MemMiB, SpeedFactor: y.SpeedFactor, PricePerCoreHour: y.PricePerCoreHour})
-	}
-	if nodes > maxNodes {
-		d.fail("pools", "%d nodes; at most %d are supported", nodes, maxNodes)
-	}
-}
-
-// acyclic refuses cycles among operations, and among services: the flows of a service that is both above and
-// below another have no order to be computed in.
-func (d *appDecoder) acyclic() {
-	next := func(n int) []int { return d.app.callees(n) }
-	if cycle := findCycle(len(d.app.Ops), next); cycle != nil {
-		names := make([]string, len(cycle))
-		for i, o := range cycle {
-			names[i] = d.app.Ops[o].Name
-		}
-		d.fail("services", "the call graph has a cycle: %s", strings.Join(names, " -> "))
-		return
-	}
-	edges := d.app.serviceEdges()
-	if cycle := findCycle(len(d.app.Services), func(n int) []int { return edges[n] }); cycle != nil {
-		names := make([]string, len(cycle))
-		for i, s := range cycle {
-			names[i] = d.app.Services[s].Name
-		}
-		d.fail("services", "services call each other in a cycle: %s", strings.Join(names, " -> "))
-	}
 }

@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxRetries bounds how often a caller tries again.
+const maxRetries = 100
+
+func (d *appDecoder) operation(path string, service int, y *yamlOperation) {
+	name := y2name(d.y.Services[service].Name, y.Name)
+	if y.Name == "" {
+		d.fail(path+".name", "missing; every operation needs a name")
+	}
+	if _, ok := d.ops[name]; ok {
+		d.fail(path+".name", "operation %q is given twice", name)
+	}
+	d.ops[name] = len(d.app.Ops)
+	d.number(path+".cpu_ms", y.CPUMs, 0)
+	d.number(path+".wake_ms", y.WakeMs, 0)
+	d.number(path+".wait_ms", y.WaitMs, 0)
+	dist, cv := d.dist(path, "", y.Dist, y.CV)
+	waitDist, waitCV := d.dist(path, "wait_", y.WaitDist, y.WaitCV)
+	if y.CPUMs+y.WakeMs+y.WaitMs == 0 && len(y.Calls) == 0 {
+		d.fail(path, "%s takes no time at all and calls nothing; give cpu_ms or wait_ms", name)
+	}
+	d.app.Ops = append(d.app.Ops, Operation{
+		Name: name, Service: service, CPUMs: y.CPUMs / d.y.SpeedFactor, WakeMs: y.WakeMs / d.y.SpeedFactor, CV: cv, Dist: dist,
+		WaitMs: y.WaitMs, WaitCV: waitCV, WaitDist: waitDist, Parallel: y.Parallel,
+	})
+}
+
+// dist reads a distribution and its coefficient of variation, which must fit each other. prefix is that of the keys.
+func (d *appDecoder) dist(path, prefix, name string, cv *float64) (dist Dist, value float64) {
+	if cv != nil {
+		value = *cv
+		d.number(path+"."+prefix+"cv", value, 0)
+	}
+	fixed := func(want float64) {
+		if cv != nil && value != want {
+			d.fail(path+"."+prefix+"cv", "is %v; it is always %v for the distribution %q: leave it out", value, want, name)
+		}
+		value = want
+	}
+	dist = Dist(name)
+	switch dist {
+	case "":
+		dist = LogNormal
+	case Deterministic:
+		fixed(0)
+	case Exponential:
+		fixed(1)
+	case Gamma, LogNormal:
+		if cv == nil {
+			d.fail(path+"."+prefix+"cv", "missing; the distribution %q needs it", name)
+		}
+	default:
+		d.fail(path+"."+prefix+"dist", "unknown %q; one of %s, %s, %s, %s", name, Exponential, Gamma, LogNormal, Deterministic)
+	}
+	if value == 0 {
+		dist = Deterministic
+	}
+	return dist, value
+}
+
+// retries reads how often a caller tries again.
+func (d *appDecoder) retries(path string, retries int, budget float64) {
+	if retries < 0 || retries > maxRetries {
+		d.fail(path+".retries", "must be from 0 to %d, found %d", maxRetries, retries)
+	}
+	d.number(path+".retry_budget", budget, 0)
+	if retries == 0 && budget > 0 {
+		d.fail(path+".retry_budget", "is %v without retries; give retries as well", budget)
+	}
+}
+
+func (d *appDecoder) calls(path, name string, calls []yamlCall) {
+	op, ok := d.ops[name]
+	if !ok {
+		return // the operation itself was refused
+	}
+	for k := range calls {
+		y := &calls[k]
+		at := fmt.Sprintf("%s.calls[%d]", path, k)
+		callee, ok := d.ops[y.Op]
+		if !ok {
+			d.fail(at+".op", "%s calls %q, which no service has; write service.operation", name, y.Op)
+			continue
+		}
+		mean := 1.0
+		if y.Mean != nil {
+			mean = *y.Mean
+		}
+		if !(mean > 0) || mean > 1e6 {
+			d.fail(at+".mean", "the mean number of calls must be above 0 and at most 1e6, found %v", mean)
+		}
+		d.number(at+".timeout_ms", y.TimeoutMs, 0)
+		d.retries(at, y.Retries, y.RetryBudget)
+		d.app.Ops[op].Calls = append(d.app.Ops[op].Calls, Call{Op: callee, Mean: mean, TimeoutMs: y.TimeoutMs, Optional: y.Optional,
+			Retries: y.Retries, RetryBudget: y.RetryBudget})
+	}
+}
+
+func (d *appDecoder) endpoints() {
+	seen := map[string]bool{}
+	total := 0.0
+	for i := range d.y.Endpoints {
+		y := &d.y.Endpoints[i]
+		path := fmt.Sprintf("endpoints[%d]", i)
+		d.name(path+".name", y.Name, seen, "endpoint")
+		op, ok := d.ops[y.Op]
+		if !ok {
+			d.fail(path+".op", "endpoint %s enters at %q, which no service has; write service.operation", y.Name, y.Op)
+		} else if i == 0 {
+			d.app.Entry = d.app.Ops[op].Service
+		} else if s := d.app.Ops[op].Service; s != d.app.Entry {
+			d.fail(path+".op", "endpoint %s enters at service %s, the others at %s; one entry service is supported", y.Name, d.app.Services[s].Name, d.app.Services[d.app.Entry].Name)
+		}
+		d.number(path+".weight", y.Weight, 0)
+		d.positive(path+".slo_ms", y.SLOMs)
+		if y.TimeoutMs == 0 {
+			y.TimeoutMs = defaultTimeMs
+		}
+		d.number(path+".timeout_ms", y.TimeoutMs, y.SLOMs)
+		d.retries(path, y.Retries, y.RetryBudget)
+		total += y.Weight
+		d.app.Endpoints = append(d.app.Endpoints, Endpoint{Name: y.Name, Op: op, Weight: y.Weight, SLOMs: y.SLOMs, TimeoutMs: y.TimeoutMs,
+			Retries: y.Retries, RetryBudget: y.RetryBudget})
+	}
+	if !(total > 0) && len(d.y.Endpoints) > 0 {
+		d.fail("endpoints", "the weights add up to 0; give at least one endpoint a weight")
+		return
+	}
+	for i := range d.app.Endpoints {
+		d.app.Endpoints[i].Weight /= total
+	}
+}
+
+func (d *appDecoder) pools() {
+	seen := map[string]bool{}
+	nodes := 0
+	for i := range d.y.Pools {
+		y := &d.y.Pools[i]
+		path := fmt.Sprintf("pools[%d]", i)
+		d.name(path+".name", y.Name, seen, "pool")
+		if y.SpeedFactor == 0 {
+			y.SpeedFactor = 1
+		}
+		if y.Nodes < 1 {
+			d.fail(path+".nodes", "must be at least 1, found %d", y.Nodes)
+		}
+		nodes += max(y.Nodes, 0)
+		d.positive(path+".cpu_m", y.CPUM)
+		d.positive(path+".mem_mib", y.MemMiB)
+		d.positive(path+".speed_factor", y.SpeedFactor)
+		d.positive(path+".price_per_core_hour", y.PricePerCoreHour)
+		d.app.Pools = append(d.app.Pools, Pool{Name: y.Name, Nodes: y.Nodes, CPUMillis: y.CPUM, MemMiB: y.MemMiB, SpeedFactor: y.SpeedFactor, PricePerCoreHour: y.PricePerCoreHour})
+	}
+	if nodes > maxNodes {
+		d.fail("pools", "%d nodes; at most %d are supported", nodes, maxNodes)
+	}
+}
+
+// acyclic refuses cycles among operations, and among services: the flows of a service that is both above and
+// below another have no order to be computed in.
+func (d *appDecoder) acyclic() {
+	next := func(n int) []int { return d.app.callees(n) }
+	if cycle := findCycle(len(d.app.Ops), next); cycle != nil {
+		names := make([]string, len(cycle))
+		for i, o := range cycle {
+			names[i] = d.app.Ops[o].Name
+		}
+		d.fail("services", "the call graph has a cycle: %s", strings.Join(names, " -> "))
+		return
+	}
+	edges := d.app.serviceEdges()
+	if cycle := findCycle(len(d.app.Services), func(n int) []int { return edges[n] }); cycle != nil {
+		names := make([]string, len(cycle))
+		for i, s := range cycle {
+			names[i] = d.app.Services[s].Name
+		}
+		d.fail("services", "services call each other in a cycle: %s", strings.Join(names, " -> "))
+	}
+}
