@@ -3,6 +3,8 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +42,8 @@ func newTraceImport(w *world) *cobra.Command {
 		Long:  "Turn another format into a recording. Formats:\n\n" + importerHelp(),
 		Example: `  grlscaler trace import --from csv rates.csv -o black-friday
   grlscaler trace import --from gym-hpa --kbit-per-request 8 v1_dataset.csv -o gym
-  grlscaler trace import --from recorded --point h_rushsale raw/ -o h_rushsale`,
+  grlscaler trace import --from recorded --point h_rushsale raw/ -o h_rushsale
+  grlscaler trace import --from recorded --point 'g*' --interval 60s raw/ -o grid`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if opt.From == "" {
@@ -59,11 +62,15 @@ func newTraceImport(w *world) *cobra.Command {
 				}
 				opt.Start = t
 			}
+			write := trace.WriteOptions{Replace: replace}
+			if opt.From == "recorded" && strings.ContainsAny(opt.Point, "*?[") {
+				return importMany(w, args[0], out, opt, write)
+			}
 			rec, err := trace.Import(args[0], opt)
 			if err != nil {
 				return err
 			}
-			if err := trace.Write(out, rec, trace.WriteOptions{Replace: replace}); err != nil {
+			if err := trace.Write(out, rec, write); err != nil {
 				return err
 			}
 			return printSummary(w.stdout, trace.Inspect(rec))
@@ -82,9 +89,30 @@ func newTraceImport(w *world) *cobra.Command {
 	f.StringVar(&opt.RateColumn, "rate-column", "", "csv: name of the column with the total rate")
 	f.Float64Var(&opt.KbitPerRequest, "kbit-per-request", 0, "gym-hpa: traffic received per request, to estimate rates")
 	f.StringVar(&opt.TrafficUnit, "traffic-unit", "", "gym-hpa: unit of the traffic columns, kbit/s (default) or kB/s")
-	f.StringVar(&opt.Point, "point", "", "recorded: name of the run")
+	f.StringVar(&opt.Point, "point", "", "recorded: name of the run, or a pattern such as g* for one recording each below --out")
 	f.BoolVar(&opt.WarmUp, "warm-up", false, "recorded: keep the warm-up before the run")
 	return c
+}
+
+// importMany makes one recording below out of each run whose name matches the pattern opt.Point.
+func importMany(w *world, src, out string, opt trace.ImportOptions, write trace.WriteOptions) error {
+	names, err := trace.MatchRecorded(os.DirFS(src), opt.Point)
+	if err != nil {
+		return fmt.Errorf("importing %s: %w", src, err)
+	}
+	for _, name := range names {
+		opt.Point = name
+		rec, err := trace.Import(src, opt)
+		if err != nil {
+			return err
+		}
+		dir := filepath.Join(out, name)
+		if err := trace.Write(dir, rec, write); err != nil {
+			return err
+		}
+		fmt.Fprintf(w.stdout, "%s: %v in steps of %v\n", dir, rec.Duration(), rec.Meta.Interval)
+	}
+	return nil
 }
 
 func importerHelp() string {
@@ -115,11 +143,16 @@ func newTraceValidate(w *world) *cobra.Command {
 	return &cobra.Command{
 		Use:     "validate DIR...",
 		Short:   "Check recordings and list every mistake",
-		Example: "  grlscaler trace validate testdata/recordings/*",
+		Long:    "Check recordings and list every mistake. A directory that is no recording stands for all those below it.",
+		Example: "  grlscaler trace validate testdata/recordings",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			dirs, err := trace.Find(args...)
+			if err != nil {
+				return err
+			}
 			bad := 0
-			for _, dir := range args {
+			for _, dir := range dirs {
 				report := trace.Validate(dir, trace.ReadOptions{})
 				for _, finding := range report.Findings {
 					fmt.Fprintf(w.stdout, "%s: %v\n", dir, finding)

@@ -19,7 +19,7 @@ func month() *Recording {
 			rec.Services = append(rec.Services, ServiceRow{
 				At: time.Duration(k) * 30 * time.Second, Service: s.Name, Replicas: 3, Ready: 2, CPUMillis: round(300*rng.Float64(), 2),
 				MemMiB: round(200*rng.Float64(), 2), RPS: round(90*rng.Float64(), 3), P50Ms: p, P95Ms: 4 * p, P99Ms: 9 * p,
-				ErrorRate: 0, RxKbps: NoValue(), TxKbps: NoValue(), Throttled: round(rng.Float64(), 4),
+				ErrorRate: 0, RxKbps: NoValue(), TxKbps: NoValue(), Throttled: round(rng.Float64(), 4), MeanMs: 1.5 * p,
 			})
 		}
 	}

@@ -38,7 +38,7 @@ func ImportCSV(r io.Reader, file string, opt ImportOptions) (*Recording, error) 
 				col = TotalEndpoint
 			}
 			no := NoValue()
-			rec.Endpoints = append(rec.Endpoints, EndpointRow{g.at(k), col, rates[c][k], no, no, no, no})
+			rec.Endpoints = append(rec.Endpoints, EndpointRow{g.at(k), col, rates[c][k], no, no, no, no, no})
 		}
 	}
 	return checked(rec)

@@ -15,7 +15,7 @@ func TestImportCSV(t *testing.T) {
 	no := NoValue()
 	s := time.Second
 	row := func(at time.Duration, name string, rps float64) EndpointRow {
-		return EndpointRow{at, name, rps, no, no, no, no}
+		return EndpointRow{at, name, rps, no, no, no, no, no}
 	}
 	for _, c := range []struct {
 		name, text string

@@ -185,7 +185,7 @@ func gymRows(w *wide, g *grid, services []string, toKbps float64) []ServiceRow {
 			c := &cols[i]
 			rows = append(rows, ServiceRow{
 				At: g.at(k), Service: name, Replicas: c.pods[k], Ready: no, CPUMillis: c.cpu[k], MemMiB: c.mem[k],
-				RPS: no, P50Ms: no, P95Ms: no, P99Ms: no, ErrorRate: no, RxKbps: c.rx[k], TxKbps: c.tx[k], Throttled: no,
+				RPS: no, P50Ms: no, P95Ms: no, P99Ms: no, ErrorRate: no, RxKbps: c.rx[k], TxKbps: c.tx[k], Throttled: no, MeanMs: no,
 			})
 		}
 	}
@@ -205,7 +205,7 @@ func (r *Recording) estimateRates(kbit float64) error {
 	no := NoValue()
 	for i := range r.Services {
 		if row := &r.Services[i]; row.Service == entry && Has(row.RxKbps) {
-			r.Endpoints = append(r.Endpoints, EndpointRow{row.At, TotalEndpoint, row.RxKbps / kbit, no, no, no, no})
+			r.Endpoints = append(r.Endpoints, EndpointRow{row.At, TotalEndpoint, row.RxKbps / kbit, no, no, no, no, no})
 		}
 	}
 	if len(r.Endpoints) == 0 {

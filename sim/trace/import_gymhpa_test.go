@@ -35,7 +35,7 @@ func TestImportGymHPAOnlineBoutique(t *testing.T) {
 		k, i := n/len(names), n%len(names)
 		f := func(v int) float64 { return float64(v) }
 		want := ServiceRow{time.Duration(k) * 5 * time.Second, names[i], f(1 + (i+k)%3), no, f(10*(i+1) + k), f(100 + i + k), no, no, no, no, no,
-			f(20*(i+1) + k), f(30*(i+1) + k), no}
+			f(20*(i+1) + k), f(30*(i+1) + k), no, no}
 		if d := cmp.Diff(want, row, cmpopts.EquateNaNs()); d != "" {
 			t.Error(d)
 		}
@@ -72,12 +72,12 @@ func TestImportGymHPARedis(t *testing.T) {
 		Meta: Meta{Application: "redis", Interval: 10 * s, Start: time.Date(2022, 5, 4, 10, 0, 0, 0, time.UTC),
 			Source: "imported from gym-hpa's obs.csv", Licence: "none known", Gaps: true},
 		Services: []ServiceRow{
-			{0, "leader", 2, no, 200, no, no, no, no, no, no, 400, no, no}, // (40+60)/2 kB/s
-			{0, "follower", 3, no, 20, no, no, no, no, no, no, 16, no, no},
-			{30 * s, "leader", 3, no, 400, no, no, no, no, no, no, 80, no, no},
-			{30 * s, "follower", 1, no, 40, no, no, no, no, no, no, 16, no, no},
+			{0, "leader", 2, no, 200, no, no, no, no, no, no, 400, no, no, no}, // (40+60)/2 kB/s
+			{0, "follower", 3, no, 20, no, no, no, no, no, no, 16, no, no, no},
+			{30 * s, "leader", 3, no, 400, no, no, no, no, no, no, 80, no, no, no},
+			{30 * s, "follower", 1, no, 40, no, no, no, no, no, no, 16, no, no, no},
 		},
-		Endpoints: []EndpointRow{{0, "all", 80, no, no, no, no}, {30 * s, "all", 16, no, no, no, no}},
+		Endpoints: []EndpointRow{{0, "all", 80, no, no, no, no, no}, {30 * s, "all", 16, no, no, no, no, no}},
 	}
 	notes := strings.Join(rec.Meta.Notes, "\n")
 	rec.Meta.Notes = nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ const DefaultRecordedInterval = 5 * time.Second
 
 // mostPeriods is how many 100 ms CFS periods one second can hold: ten, and one that began before it.
 const mostPeriods = 11
+
+// leastIdle is the idle share of the machine below which its other work counts as competing with what was recorded.
+const leastIdle = 0.10
 
 // RecordedPoints lists the runs whose raw files are in fsys.
 func RecordedPoints(fsys fs.FS) ([]string, error) {
@@ -48,8 +52,9 @@ func RecordedPoints(fsys fs.FS) ([]string, error) {
 //     is the latency of a real request); share of them with status 400 or above. Without requests: rate 0 and no percentiles.
 //   - services: replicas (active and starting) and ready (active) as the last second in it shows them. CPU, memory and calls
 //     received are means over its seconds, all replicas together; a second that reaches over the interval's end counts with
-//     its part inside. throttled is throttled over elapsed periods of all replicas. Percentiles are known for the frontend
-//     alone: those of the requests. Calls to redis were not counted, so its rate is empty.
+//     its part inside. throttled is throttled over elapsed periods of all replicas. mean_ms is that of the calls answered
+//     in those seconds; percentiles are those of the calls that started in the interval, of runs whose calls were kept one by one
+//     (calls_raw). The frontend's latency is that of the requests. Calls to redis were not counted, so its rate is empty.
 //
 // When a replica is started in a cgroup that was used before, the first second's counters hold all that accumulated since:
 // more CFS periods than a second has. CPU and throttling of such a second are left out, and the notes say how many there were.
@@ -70,6 +75,10 @@ func ImportRecorded(fsys fs.FS, opt ImportOptions) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
+	calls, err := readCalls(fsys, set, p.name, out)
+	if err != nil {
+		return nil, err
+	}
 	w := window{interval: opt.Interval, length: p.duration}
 	if opt.WarmUp {
 		w.shift = p.warmUp
@@ -85,11 +94,34 @@ func ImportRecorded(fsys fs.FS, opt ImportOptions) (*Recording, error) {
 	rec := &Recording{Meta: opt.meta(appOnlineBoutique,
 		"recorded by the grlscaler authors from the real services of Online Boutique (microservices-demo, Apache-2.0), run "+p.name, "Apache-2.0")}
 	rec.Meta.CPULimitMillis = p.limits
+	rec.Meta.Contended = p.idle < leastIdle
 	rec.Meta.Notes = []string{fmt.Sprintf("CPU limits are %s times the official ones.", p.quotaScale)}
 	total := w.addEndpoints(rec, requests)
-	glitches := w.addServices(rec, replicas, total)
+	glitches := w.addServices(rec, replicas, total, w.byService(calls))
 	rec.Meta.Notes = append(rec.Meta.Notes, w.notes(p, len(requests), glitches)...)
 	return checked(rec)
+}
+
+// MatchRecorded lists the runs whose names match a pattern as of [path.Match]: "g*" is every run that begins with g.
+func MatchRecorded(fsys fs.FS, pattern string) ([]string, error) {
+	all, err := RecordedPoints(fsys)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, name := range all {
+		ok, err := path.Match(pattern, name)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a pattern: %w; write one like g*", pattern, err)
+		}
+		if ok {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return nil, fmt.Errorf("no run matches %q; there are %s", pattern, strings.Join(all, ", "))
+	}
+	return names, nil
 }
 
 // findPoint finds a run by its name.
@@ -145,15 +177,21 @@ type outcome struct {
 }
 
 // row turns an outcome into the numbers of a row.
-func (o *outcome) row(interval time.Duration) (rps, p50, p95, p99, errors float64) {
+func (o *outcome) row(interval time.Duration) EndpointRow {
 	n := len(o.ms)
 	if n == 0 {
 		no := NoValue()
-		return 0, no, no, no, no
+		return EndpointRow{P50Ms: no, P95Ms: no, P99Ms: no, ErrorRate: no, MeanMs: no}
 	}
 	slices.Sort(o.ms)
-	return round(float64(n)/interval.Seconds(), 6), round(nearestRank(o.ms, 0.50), 3), round(nearestRank(o.ms, 0.95), 3),
-		round(nearestRank(o.ms, 0.99), 3), round(float64(o.failed)/float64(n), 6)
+	sum := 0.0
+	for _, ms := range o.ms {
+		sum += ms
+	}
+	return EndpointRow{
+		RPS: round(float64(n)/interval.Seconds(), 6), P50Ms: round(nearestRank(o.ms, 0.50), 3), P95Ms: round(nearestRank(o.ms, 0.95), 3),
+		P99Ms: round(nearestRank(o.ms, 0.99), 3), ErrorRate: round(float64(o.failed)/float64(n), 6), MeanMs: round(sum/float64(n), 3),
+	}
 }
 
 // nearestRank is the smallest of sorted values that at least the share q of them does not exceed.
@@ -191,12 +229,27 @@ func (w *window) addEndpoints(rec *Recording, requests []rawRequest) []outcome {
 	names := sortedKeys(byEndpoint)
 	for k := range w.steps {
 		for _, name := range names {
-			row := EndpointRow{At: time.Duration(k) * w.interval, Endpoint: name}
-			row.RPS, row.P50Ms, row.P95Ms, row.P99Ms, row.ErrorRate = byEndpoint[name][k].row(w.interval)
+			row := byEndpoint[name][k].row(w.interval)
+			row.At, row.Endpoint = w.start(k), name
 			rec.Endpoints = append(rec.Endpoints, row)
 		}
 	}
 	return total
+}
+
+// byService sorts calls by service and interval.
+func (w *window) byService(calls []rawCall) map[string][]outcome {
+	all := map[string][]outcome{}
+	for _, c := range calls {
+		if all[c.service] == nil {
+			all[c.service] = make([]outcome, w.steps)
+		}
+		if at := c.at + w.shift; at >= 0 && at < w.start(w.steps) {
+			o := &all[c.service][at/w.interval]
+			o.ms = append(o.ms, c.ms)
+		}
+	}
+	return all
 }
 
 // serviceSum adds up the seconds of one service and interval, each weighted by its part inside.
@@ -204,6 +257,7 @@ type serviceSum struct {
 	cpu, mem               float64 // millicore-seconds, MiB-seconds
 	periods, throttled     float64
 	started, done, errored float64
+	latency                float64       // ms, summed over the done
 	last                   time.Duration // end of the last second that ends in the interval
 	replicas, ready        float64       // in that second
 }
@@ -215,7 +269,7 @@ type sampling struct {
 }
 
 // addServices fills the services table. It returns how many seconds of replicas had counters that cannot be of one second.
-func (w *window) addServices(rec *Recording, seconds []rawSecond, requests []outcome) (glitches int) {
+func (w *window) addServices(rec *Recording, seconds []rawSecond, requests []outcome, calls map[string][]outcome) (glitches int) {
 	sums := map[string][]serviceSum{}
 	sampled := make([]sampling, w.steps)
 	known := map[time.Duration]bool{}
@@ -249,9 +303,14 @@ func (w *window) addServices(rec *Recording, seconds []rawSecond, requests []out
 		for _, name := range sortedKeys(sums) {
 			row := sums[name][k].row(sampled[k])
 			row.At, row.Service = w.start(k), name
+			if calls[name] != nil {
+				c := calls[name][k].row(w.interval)
+				row.P50Ms, row.P95Ms, row.P99Ms = c.P50Ms, c.P95Ms, c.P99Ms
+			}
 			switch name {
 			case "frontend": // its requests are those that the client measured
-				_, row.P50Ms, row.P95Ms, row.P99Ms, _ = requests[k].row(w.interval)
+				r := requests[k].row(w.interval)
+				row.P50Ms, row.P95Ms, row.P99Ms, row.MeanMs = r.P50Ms, r.P95Ms, r.P99Ms, r.MeanMs
 			case "redis": // its calls were not counted
 				row.RPS, row.ErrorRate = NoValue(), NoValue()
 			}
@@ -267,6 +326,7 @@ func (s *serviceSum) add(r *rawSecond, part float64, glitch bool) {
 	s.started += part * r.started
 	s.done += part * r.done
 	s.errored += part * r.errored
+	s.latency += part * r.done * r.meanMs
 	if !glitch {
 		s.cpu += part * r.cpuMillis
 		s.periods += part * r.periods
@@ -296,7 +356,7 @@ func (s *serviceSum) sample(state string, at time.Duration) {
 func (s *serviceSum) row(sampled sampling) ServiceRow {
 	no := NoValue()
 	row := ServiceRow{Replicas: no, Ready: no, CPUMillis: no, MemMiB: no, RPS: no, P50Ms: no, P95Ms: no, P99Ms: no,
-		ErrorRate: no, RxKbps: no, TxKbps: no, Throttled: no}
+		ErrorRate: no, RxKbps: no, TxKbps: no, Throttled: no, MeanMs: no}
 	if sampled.last > 0 {
 		row.Replicas, row.Ready = 0, 0 // unless the last second shows some
 		if s.last == sampled.last {
@@ -310,6 +370,7 @@ func (s *serviceSum) row(sampled sampling) ServiceRow {
 	}
 	if s.done > 0 {
 		row.ErrorRate = round(s.errored/s.done, 6)
+		row.MeanMs = round(s.latency/s.done, 3)
 	}
 	if s.periods > 0 {
 		row.Throttled = round(s.throttled/s.periods, 4)
@@ -328,6 +389,9 @@ func (w *window) notes(p rawPoint, requests, glitches int) []string {
 	notes = append(notes, fmt.Sprintf("%d of %d requests started in the intervals kept.", w.used, requests))
 	if rest := w.length - w.start(w.steps); rest > 0 {
 		notes = append(notes, fmt.Sprintf("The last %s s, less than an interval, are left out.", seconds(int64(rest))))
+	}
+	if p.idle < leastIdle {
+		notes = append(notes, fmt.Sprintf("Other work shared the machine, which was idle %.1f %% of the time: latencies are in part its doing.", 100*p.idle))
 	}
 	if glitches > 0 {
 		notes = append(notes, fmt.Sprintf("CPU and throttling of %d replica-seconds are left out: their counters hold more than one second "+

@@ -121,6 +121,7 @@ func checkAgainstRaw(t *testing.T, rec *Recording, run rawRun, warmUp bool) {
 			near("p50", k, id.name, row.P50Ms, bruteQuantile(l, 50), 5e-4)
 			near("p95", k, id.name, row.P95Ms, bruteQuantile(l, 95), 5e-4)
 			near("p99", k, id.name, row.P99Ms, bruteQuantile(l, 99), 5e-4)
+			near("mean", k, id.name, row.MeanMs, bruteMean(l), 5e-4)
 			if len(l) > 0 {
 				near("error_rate", k, id.name, row.ErrorRate, bad[id.name]/float64(len(l)), 1e-6)
 			}
@@ -167,10 +168,19 @@ func bruteQuantile(l []float64, p int) float64 {
 	return best
 }
 
+// bruteMean is the mean of latencies; not a number without any.
+func bruteMean(l []float64) float64 {
+	sum := 0.0
+	for _, v := range l {
+		sum += v
+	}
+	return sum / float64(len(l))
+}
+
 func checkServiceRow(t *testing.T, run rawRun, row ServiceRow, a, b float64, near func(what string, got, want, tol float64)) {
 	t.Helper()
 	const slot = 0.01
-	var cpu, mem, started, done, failed, periods, throttled float64
+	var cpu, mem, started, done, failed, latency, periods, throttled float64
 	covered := map[int]bool{}
 	last, replicas, ready := math.Inf(-1), 0.0, 0.0
 	for _, s := range run.seconds {
@@ -192,6 +202,7 @@ func checkServiceRow(t *testing.T, run rawRun, row ServiceRow, a, b float64, nea
 			started += slot * num(t, s, "started")
 			done += slot * num(t, s, "done")
 			failed += slot * num(t, s, "errors")
+			latency += slot * num(t, s, "done") * num(t, s, "lat_mean_ms")
 			if num(t, s, "nr_periods") <= 11 {
 				cpu += slot * num(t, s, "cpu_m")
 				periods += slot * num(t, s, "nr_periods")
@@ -226,6 +237,9 @@ func checkServiceRow(t *testing.T, run rawRun, row ServiceRow, a, b float64, nea
 	}
 	near("rps", row.RPS, started/length, 5e-4)
 	near("error_rate", row.ErrorRate, failed/done, 5e-7)
+	if row.Service != "frontend" { // its latency is that of the requests
+		near("mean_ms", row.MeanMs, latency/done, 5e-4)
+	}
 }
 
 func loadRaw(t *testing.T, fsys fs.FS, point string) rawRun {
@@ -283,7 +297,7 @@ func TestRecordedAgainstWholeRaw(t *testing.T) {
 // of which b starts at 2 s in a cgroup with a past, and five requests.
 func handRun() fstest.MapFS {
 	return fstest.MapFS{
-		"transient_points.csv": {Data: []byte("point,kind,quota_scale,warmup_s,duration_s,quota_m_web\nhand,transient,0.50,1,4.3,100\n")},
+		"transient_points.csv": {Data: []byte("point,kind,quota_scale,warmup_s,duration_s,idle_frac_mean,quota_m_web\nhand,transient,0.50,1,4.3,0.099,100\n")},
 		"transient_requests.csv": {Data: []byte(`point,t_s,seq,endpoint,latency_ms,status
 hand,-0.5,1,home,9,200
 hand,0,2,home,10,200
@@ -293,15 +307,22 @@ hand,2,4,cart,7,302
 hand,0.5,5,home,20,399
 hand,4.1,6,cart,8,200
 `)},
-		"transient_replicas_1s.csv": {Data: []byte(`point,t_s,service,replica,state,cpu_m,mem_mib,nr_periods,nr_throttled,started,done,errors
-hand,-0.5,web,a,active,90,10,10,5,1,1,0
-hand,0.5,web,a,active,10,20,10,0,2,2,0
-hand,1.5,web,a,active,20,20,10,2,2,2,1
-hand,2.5,web,a,active,40,20,10,4,4,4,0
-hand,2.5,web,b,starting,5000,30,300,200,0,0,0
-hand,3.5,web,a,draining,40,20,8,4,4,4,0
-hand,3.5,web,b,active,60,30,2,1,0,0,0
-hand,4.5,web,b,active,80,30,10,0,6,6,6
+		"transient_replicas_1s.csv": {Data: []byte(`point,t_s,service,replica,state,cpu_m,mem_mib,nr_periods,nr_throttled,started,done,errors,lat_mean_ms
+hand,-0.5,web,a,active,90,10,10,5,1,1,0,99
+hand,0.5,web,a,active,10,20,10,0,2,2,0,10
+hand,1.5,web,a,active,20,20,10,2,2,2,1,20
+hand,2.5,web,a,active,40,20,10,4,4,4,0,30
+hand,2.5,web,b,starting,5000,30,300,200,0,0,0,0
+hand,3.5,web,a,draining,40,20,8,4,4,4,0,15
+hand,3.5,web,b,active,60,30,2,1,0,0,0,0
+hand,4.5,web,b,active,80,30,10,0,6,6,6,7
+`)},
+		"transient_calls_raw.csv": {Data: []byte(`point,t_s,seq,service,latency_ms
+hand,-0.1,2,web,99
+hand,0.1,2,web,11
+other,0.2,2,web,99
+hand,1.9,2,web,22
+hand,4.2,2,web,99
 `)},
 	}
 }
@@ -315,35 +336,58 @@ func TestRecordedByHand(t *testing.T) {
 	s := time.Second
 	want := &Recording{
 		Meta: Meta{
-			Application: "online_boutique", Interval: 2 * s, Source: "s", Licence: "l", CPULimitMillis: map[string]float64{"web": 100},
+			Application: "online_boutique", Interval: 2 * s, Source: "s", Licence: "l", CPULimitMillis: map[string]float64{"web": 100}, Contended: true,
 			Notes: []string{
 				"CPU limits are 0.50 times the official ones.",
 				"t = 0 is the start of the run; its warm-up of 1 s is left out.",
 				"4 of 6 requests started in the intervals kept.",
 				"The last 0.3 s, less than an interval, are left out.",
+				"Other work shared the machine, which was idle 9.9 % of the time: latencies are in part its doing.",
 				"CPU and throttling of 1 replica-seconds are left out: their counters hold more than one second (first second of a replica in a cgroup used before).",
 				"Percentiles are by nearest rank; the 99th of few requests is their maximum.",
 				"Requests are what reached the frontend: within one task of the load generator a request waits for the one before it.",
 			},
 		},
 		Endpoints: []EndpointRow{
-			{0, "cart", 0, no, no, no, no},
-			{0, "home", 1.5, 20, 30, 30, 0.333333}, // 10, 20, 30 ms in 2 s; status 399 is none of an error's
-			{2 * s, "cart", 0.5, 7, 7, 7, 0},
-			{2 * s, "home", 0, no, no, no, no},
+			{0, "cart", 0, no, no, no, no, no},
+			{0, "home", 1.5, 20, 30, 30, 0.333333, 20}, // 10, 20, 30 ms in 2 s; status 399 is none of an error's
+			{2 * s, "cart", 0.5, 7, 7, 7, 0, 7},
+			{2 * s, "home", 0, no, no, no, no, no},
 		},
 		Services: []ServiceRow{
 			// 0-2 s: half of the second to 0.5, all of that to 1.5, half of that to 2.5: cpu (5+20+20)/2; memory of b for half a
 			// second: (10+20+10+15)/2; calls (1+2+2)/2; failed 1 of 5; periods 5+10+5, throttled 0+2+2. The last second that
-			// ends inside ends at 1.5: one replica.
-			{0, "web", 1, 1, 22.5, 27.5, 2.5, no, no, no, 0.2, no, no, 0.2},
+			// ends inside ends at 1.5: one replica. Mean of 1 call of 10 ms, 2 of 20 ms, 2 of 30 ms; percentiles of the calls
+			// of 11 and 22 ms that started inside.
+			{0, "web", 1, 1, 22.5, 27.5, 2.5, 11, 22, 22, 0.2, no, no, 0.2, 22},
 			// 2-4 s: cpu (20 + 40+60 + 40)/2; memory (10+15 + 20+30 + 15)/2; calls (2+4+3)/2; failed 3 of 9; throttled 2+4+1+0
-			// of 5+8+2+5. At 3.5 s a drains, b is active.
-			{2 * s, "web", 1, 1, 80, 45, 4.5, no, no, no, 0.333333, no, no, 0.35},
+			// of 5+8+2+5. At 3.5 s a drains, b is active. Mean of 2 calls of 30 ms, 4 of 15 ms and 3 of 7 ms; none started.
+			{2 * s, "web", 1, 1, 80, 45, 4.5, no, no, no, 0.333333, no, no, 0.35, 15.667},
 		},
 	}
 	if d := cmp.Diff(want, rec, cmpopts.EquateNaNs()); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestMatchRecorded(t *testing.T) {
+	fsys := handRun()
+	fsys["grid_points.csv"] = &fstest.MapFile{Data: []byte("point,kind,quota_scale,warmup_s,duration_s,idle_frac_mean\ng1,steady,1,6,60,0\ng2r,steady,1,6,60,0.5\n")}
+	for pattern, want := range map[string]string{
+		"*":   "hand g1 g2r",
+		"g*":  "g1 g2r",
+		"g?":  "g1",
+		"x*":  `no run matches "x*"; there are hand, g1, g2r`,
+		"g[1": `"g[1" is not a pattern: syntax error in pattern; write one like g*`,
+	} {
+		names, err := MatchRecorded(fsys, pattern)
+		got := strings.Join(names, " ")
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", pattern, got, want)
+		}
 	}
 }
 
@@ -379,6 +423,7 @@ func TestRecordedRefuses(t *testing.T) {
 			`transient_replicas_1s.csv:3: 11 of 10 periods throttled, 3 of 2 calls failed; give the raw files as they were recorded`},
 		{"time", change(seconds, "4.5,web", "4e9,web"), ImportOptions{Point: "hand"},
 			`transient_replicas_1s.csv:9: t_s: 4e+09 s is out of range; times are in seconds from the run's start`},
+		{"call", change("transient_calls_raw.csv", "web,11", "web,-11"), ImportOptions{Point: "hand"}, `transient_calls_raw.csv:3: latency_ms: -11 is negative`},
 		{"name", change(requests, "cart,7", ",7"), ImportOptions{Point: "hand"}, `transient_requests.csv:6: endpoint: "" is empty`},
 		{"run of no length", change(points, "1,4.3", "1,0"), ImportOptions{Point: "hand"}, `transient_points.csv:2: duration_s: a run of 0s after 1s`},
 	} {

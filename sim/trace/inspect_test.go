@@ -16,13 +16,13 @@ func TestInspect(t *testing.T) {
 	rec := &Recording{
 		Meta: Meta{Application: "shop", Interval: 10 * s, Licence: "MIT", CPULimitMillis: map[string]float64{"web": 200}},
 		Endpoints: []EndpointRow{
-			{0, "home", 2, 1, 10, 11, 0.5}, {0, "cart", 4, 1, 20, 21, 0}, {0, "all", 6, 1, 15, 21, no},
-			{10 * s, "home", 6, 1, 30, 31, 0}, {10 * s, "cart", no, no, no, no, no}, {10 * s, "all", no, no, no, no, no},
-			{20 * s, "home", 6, 1, 5, 6, no}, {20 * s, "cart", 0, no, no, no, no}, {20 * s, "all", 6, 1, 25, 26, no},
+			{0, "home", 2, 1, 10, 11, 0.5, no}, {0, "cart", 4, 1, 20, 21, 0, no}, {0, "all", 6, 1, 15, 21, no, no},
+			{10 * s, "home", 6, 1, 30, 31, 0, no}, {10 * s, "cart", no, no, no, no, no, no}, {10 * s, "all", no, no, no, no, no, no},
+			{20 * s, "home", 6, 1, 5, 6, no, no}, {20 * s, "cart", 0, no, no, no, no, no}, {20 * s, "all", 6, 1, 25, 26, no, no},
 		},
 		Services: []ServiceRow{
-			{0, "web", 1, 1, 100, 50, 5, no, no, no, no, no, no, 0.1}, {0, "db", no, no, no, no, no, no, no, no, no, no, no, no},
-			{10 * s, "web", 3, 1, 300, 70, no, no, no, no, no, no, no, 0.3}, {10 * s, "db", 2, no, no, no, no, no, no, no, no, no, no, no},
+			{0, "web", 1, 1, 100, 50, 5, no, no, no, no, no, no, 0.1, no}, {0, "db", no, no, no, no, no, no, no, no, no, no, no, no, no},
+			{10 * s, "web", 3, 1, 300, 70, no, no, no, no, no, no, no, 0.3, no}, {10 * s, "db", 2, no, no, no, no, no, no, no, no, no, no, no, no},
 		},
 	}
 	got := Inspect(rec)
@@ -57,13 +57,13 @@ func TestInspectMissing(t *testing.T) {
 		replayable bool
 		want       []string
 	}{
-		{"a total alone", Recording{Endpoints: []EndpointRow{{0, "all", 1, no, no, no, no}}}, true, []string{
+		{"a total alone", Recording{Endpoints: []EndpointRow{{0, "all", 1, no, no, no, no, no}}}, true, []string{
 			"rates by endpoint: a replay spreads the total over the application's endpoint mix",
 			"latency by endpoint: a replay cannot be compared with what was recorded", "services: nothing to calibrate by", "calls between services", "nodes"}},
-		{"no rates", Recording{Services: []ServiceRow{{0, "web", 1, 1, 1, 1, 1, no, no, no, no, no, no, no}}}, false, []string{
+		{"no rates", Recording{Services: []ServiceRow{{0, "web", 1, 1, 1, 1, 1, no, no, no, no, no, no, no, no}}}, false, []string{
 			"no request rates: the recording cannot be replayed", "CPU limits (cpu_limit_m in meta.yaml): latency and throttling cannot be calibrated",
 			"calls between services", "nodes"}},
-		{"no CPU", Recording{Services: []ServiceRow{{0, "web", 1, 1, no, 1, 1, no, no, no, no, no, no, no}},
+		{"no CPU", Recording{Services: []ServiceRow{{0, "web", 1, 1, no, 1, 1, no, no, no, no, no, no, no, no}},
 			Edges: []EdgeRow{{0, "a", "b", 1, no, no}}, Nodes: []NodeRow{{0, "n", "", 1, 1, no, no}}}, false, []string{
 			"no request rates: the recording cannot be replayed", "CPU by service: nothing to calibrate by"}},
 	} {

@@ -18,7 +18,7 @@ func ends(interval time.Duration, names []string, rates ...[]float64) *Recording
 	no := NoValue()
 	for k, row := range rates {
 		for i, v := range row {
-			rec.Endpoints = append(rec.Endpoints, EndpointRow{time.Duration(k) * interval, names[i], v, no, no, no, no})
+			rec.Endpoints = append(rec.Endpoints, EndpointRow{time.Duration(k) * interval, names[i], v, no, no, no, no, no})
 		}
 	}
 	return rec

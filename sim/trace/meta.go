@@ -31,6 +31,7 @@ type metaYAML struct {
 	Source      string             `yaml:"source,omitempty"`
 	Licence     string             `yaml:"licence,omitempty"`
 	Gaps        bool               `yaml:"gaps,omitempty"`
+	Contended   bool               `yaml:"contended,omitempty"`
 	Notes       []string           `yaml:"notes,omitempty"`
 	CPULimitM   map[string]float64 `yaml:"cpu_limit_m,omitempty"`
 	Units       map[string]string  `yaml:"units,omitempty"`
@@ -104,7 +105,7 @@ func addYAMLError(err error, out *findings) {
 }
 
 // metaKeys lists the keys of meta.yaml.
-var metaKeys = []string{"format", "application", "interval_s", "start", "source", "licence", "gaps", "notes", "cpu_limit_m", "units"}
+var metaKeys = []string{"format", "application", "interval_s", "start", "source", "licence", "gaps", "contended", "notes", "cpu_limit_m", "units"}
 
 // lineOf finds the line of a top-level key, or returns 0.
 func lineOf(data []byte, key string) int {
@@ -124,7 +125,7 @@ func (y *metaYAML) meta() (Meta, []Finding) {
 	}
 	m := Meta{
 		Application: y.Application, Source: oneLine(y.Source), Licence: oneLine(y.Licence), CPULimitMillis: y.CPULimitM,
-		Gaps: y.Gaps, Notes: lines(y.Notes),
+		Gaps: y.Gaps, Contended: y.Contended, Notes: lines(y.Notes),
 	}
 	if s := y.IntervalS; s >= minInterval.Seconds() && s <= maxInterval.Seconds() {
 		m.Interval = micros(s)
@@ -193,7 +194,7 @@ func (m *Meta) check() []Finding {
 func (m *Meta) encode() ([]byte, error) {
 	y := metaYAML{
 		Format: Format, Application: m.Application, IntervalS: m.Interval.Seconds(), Source: oneLine(m.Source),
-		Licence: oneLine(m.Licence), Gaps: m.Gaps, Notes: lines(m.Notes), CPULimitM: m.CPULimitMillis, Units: units(),
+		Licence: oneLine(m.Licence), Gaps: m.Gaps, Contended: m.Contended, Notes: lines(m.Notes), CPULimitM: m.CPULimitMillis, Units: units(),
 	}
 	if !m.Start.IsZero() {
 		y.Start = m.Start.UTC().Format(time.RFC3339Nano)

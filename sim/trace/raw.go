@@ -130,6 +130,7 @@ type rawPoint struct {
 	quotaScale       string
 	warmUp, duration time.Duration
 	limits           map[string]float64 // millicores of one replica
+	idle             float64            // mean idle share of the machine's CPUs
 }
 
 // rawRequest is one HTTP request.
@@ -147,6 +148,14 @@ type rawSecond struct {
 	cpuMillis, memMiB      float64
 	periods, throttled     float64
 	started, done, errored float64
+	meanMs                 float64 // mean latency of the done
+}
+
+// rawCall is one call that a service answered.
+type rawCall struct {
+	at      time.Duration // start, since the run's start
+	service string
+	ms      float64
 }
 
 // rawSets are the sets of raw files that a directory may hold: the runs with changing load, and those at constant load.
@@ -157,7 +166,7 @@ const quotaPrefix = "quota_m_"
 
 // readPoints lists the runs of one set.
 func readPoints(fsys fs.FS, set string, out *findings) ([]rawPoint, error) {
-	r, done, err := openRaw(fsys, set+"points", []string{"point", "kind", "quota_scale", "warmup_s", "duration_s"}, out)
+	r, done, err := openRaw(fsys, set+"points", []string{"point", "kind", "quota_scale", "warmup_s", "duration_s", "idle_frac_mean"}, out)
 	defer done()
 	if err != nil {
 		return nil, err
@@ -171,7 +180,7 @@ func readPoints(fsys fs.FS, set string, out *findings) ([]rawPoint, error) {
 	var points []rawPoint
 	for r.next() {
 		p := rawPoint{name: r.name(0), kind: strings.Clone(r.text(1)), quotaScale: strings.Clone(r.text(2)),
-			warmUp: r.seconds(3), duration: r.seconds(4), limits: map[string]float64{}}
+			warmUp: r.seconds(3), duration: r.seconds(4), idle: r.number(5), limits: map[string]float64{}}
 		for i, s := range limits {
 			p.limits[s] = parseCell(out, r.file, r.line, quotaPrefix+s, []byte(r.rec[i]))
 		}
@@ -203,7 +212,7 @@ func readRequests(fsys fs.FS, set, point string, out *findings) ([]rawRequest, e
 // readSeconds reads the replicas of one run by the second.
 func readSeconds(fsys fs.FS, set, point string, out *findings) ([]rawSecond, error) {
 	r, done, err := openRaw(fsys, set+"replicas_1s", []string{"point", "t_s", "service", "state", "cpu_m", "mem_mib",
-		"nr_periods", "nr_throttled", "started", "done", "errors"}, out)
+		"nr_periods", "nr_throttled", "started", "done", "errors", "lat_mean_ms"}, out)
 	defer done()
 	if err != nil {
 		return nil, err
@@ -216,12 +225,32 @@ func readSeconds(fsys fs.FS, set, point string, out *findings) ([]rawSecond, err
 		s := rawSecond{
 			end: r.seconds(1), service: r.name(2), state: strings.Clone(r.text(3)), cpuMillis: r.number(4), memMiB: r.number(5),
 			periods: r.number(6), throttled: r.number(7), started: r.number(8), done: r.number(9), errored: r.number(10),
+			meanMs: r.number(11),
 		}
 		if s.throttled > s.periods || s.errored > s.done {
 			out.errorf(CodeFraction, r.file, r.line, "", "give the raw files as they were recorded",
 				"%s of %s periods throttled, %s of %s calls failed", short(s.throttled), short(s.periods), short(s.errored), short(s.done))
 		}
 		all = append(all, s)
+	}
+	return all, out.err()
+}
+
+// readCalls reads the calls between services of one run; nil if the set has none, or none of this run.
+func readCalls(fsys fs.FS, set, point string, out *findings) ([]rawCall, error) {
+	r, done, err := openRaw(fsys, set+"calls_raw", []string{"point", "t_s", "service", "latency_ms"}, out)
+	defer done()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []rawCall
+	for r.next() {
+		if r.text(0) == point {
+			all = append(all, rawCall{at: r.seconds(1), service: r.name(2), ms: r.number(3)})
+		}
 	}
 	return all, out.err()
 }

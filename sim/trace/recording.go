@@ -42,6 +42,9 @@ type Meta struct {
 	// CPULimitMillis is the CPU limit of one replica of each service during the recording, where known.
 	// A replay needs no limit; comparing recorded CPU and latency with simulated ones does.
 	CPULimitMillis map[string]float64
+	// Contended says that other work competed with what was recorded for the same CPUs, so that its latency is
+	// in part theirs.
+	Contended bool
 	// Gaps says that rows are known to be missing, so that readers accept it.
 	Gaps bool
 	// Notes are what a user of the numbers must know, one sentence or two each. Importers state their assumptions here.
@@ -57,6 +60,7 @@ type EndpointRow struct {
 	P95Ms     float64
 	P99Ms     float64
 	ErrorRate float64 // share of those requests that failed, 0..1
+	MeanMs    float64 // mean of the latency of those requests
 }
 
 // ServiceRow is one service over one interval, all its replicas together. Numbers may be [NoValue].
@@ -75,6 +79,7 @@ type ServiceRow struct {
 	RxKbps    float64 // network traffic received and sent by all replicas, kbit/s
 	TxKbps    float64
 	Throttled float64 // share of CFS periods in which a replica's quota was used up, 0..1
+	MeanMs    float64 // mean latency as its callers saw it
 }
 
 // EdgeRow is the calls of one service to another over one interval. Numbers may be [NoValue].

@@ -24,7 +24,7 @@ func genRecording() *rapid.Generator[*Recording] {
 			return rapid.Float64Range(0, most).Draw(t, "value")
 		}
 		rec := &Recording{Meta: Meta{
-			Application: names[0], Interval: interval, Gaps: true, Source: oneLine(rapid.StringMatching(`[ -~é\n]{0,40}`).Draw(t, "source")),
+			Application: names[0], Interval: interval, Gaps: true, Contended: rapid.Bool().Draw(t, "contended"), Source: oneLine(rapid.StringMatching(`[ -~é\n]{0,40}`).Draw(t, "source")),
 			Notes: lines(rapid.SliceOfN(rapid.StringMatching(`[ -~]{0,40}`), 0, 3).Draw(t, "notes")),
 		}}
 		steps := rapid.SliceOfNDistinct(rapid.Int64Range(0, 1000), 1, 6, rapid.ID[int64]).Draw(t, "steps")
@@ -41,10 +41,10 @@ func genRecording() *rapid.Generator[*Recording] {
 				} else {
 					p[1], p[2] = NoValue(), NoValue()
 				}
-				rec.Endpoints = append(rec.Endpoints, EndpointRow{at, n, number(1e9), p[0], p[1], p[2], number(1)})
+				rec.Endpoints = append(rec.Endpoints, EndpointRow{at, n, number(1e9), p[0], p[1], p[2], number(1), number(1e9)})
 				count := math.Floor(number(1e6))
 				rec.Services = append(rec.Services, ServiceRow{at, n, count, count, number(1e9), number(1e9), number(1e9), p[0], p[1], p[2],
-					number(1), number(1e12), number(1e12), number(1)})
+					number(1), number(1e12), number(1e12), number(1), number(1e9)})
 				rec.Edges = append(rec.Edges, EdgeRow{at, n, names[0], number(1e9), number(1e9), number(1)})
 				rec.Nodes = append(rec.Nodes, NodeRow{at, n, names[len(names)-1], number(1e9), number(1e9), number(1e9), number(1e9)})
 			}

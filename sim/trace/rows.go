@@ -16,13 +16,13 @@ func (r *nodeRows) len() int     { return len(*r) }
 
 func (r *endpointRows) get(i int, c *cells) {
 	x := &(*r)[i]
-	c.fill(int64(x.At), x.Endpoint, "", x.RPS, x.P50Ms, x.P95Ms, x.P99Ms, x.ErrorRate)
+	c.fill(int64(x.At), x.Endpoint, "", x.RPS, x.P50Ms, x.P95Ms, x.P99Ms, x.ErrorRate, x.MeanMs)
 }
 
 func (r *serviceRows) get(i int, c *cells) {
 	x := &(*r)[i]
 	c.fill(int64(x.At), x.Service, "", x.Replicas, x.Ready, x.CPUMillis, x.MemMiB, x.RPS, x.P50Ms, x.P95Ms, x.P99Ms,
-		x.ErrorRate, x.RxKbps, x.TxKbps, x.Throttled)
+		x.ErrorRate, x.RxKbps, x.TxKbps, x.Throttled, x.MeanMs)
 }
 
 func (r *edgeRows) get(i int, c *cells) {
@@ -39,7 +39,7 @@ func (r *endpointRows) add(c *cells) {
 	v := &c.values
 	*r = append(grown(*r), EndpointRow{
 		At: time.Duration(c.at), Endpoint: c.texts[0],
-		RPS: v[0], P50Ms: v[1], P95Ms: v[2], P99Ms: v[3], ErrorRate: v[4],
+		RPS: v[0], P50Ms: v[1], P95Ms: v[2], P99Ms: v[3], ErrorRate: v[4], MeanMs: v[5],
 	})
 }
 
@@ -48,7 +48,7 @@ func (r *serviceRows) add(c *cells) {
 	*r = append(grown(*r), ServiceRow{
 		At: time.Duration(c.at), Service: c.texts[0],
 		Replicas: v[0], Ready: v[1], CPUMillis: v[2], MemMiB: v[3], RPS: v[4], P50Ms: v[5], P95Ms: v[6], P99Ms: v[7],
-		ErrorRate: v[8], RxKbps: v[9], TxKbps: v[10], Throttled: v[11],
+		ErrorRate: v[8], RxKbps: v[9], TxKbps: v[10], Throttled: v[11], MeanMs: v[12],
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 // shippedDir is where the recordings are that come with the repository.
 const shippedDir = "../../testdata/recordings"
 
-// shipped lists them with the options other than the point's name that made them.
+// shipped lists them with the options other than the point's name that made them. The steady grid comes on top: see gridDir.
 var shipped = []struct {
 	name     string
 	interval time.Duration
@@ -31,6 +31,61 @@ var shipped = []struct {
 	{"t6_step_official_limits", 0},
 }
 
+// gridDir holds one recording for each run at constant load, of one row for its whole minute, so that percentiles
+// are those of all its requests.
+const gridDir = "grid"
+
+const gridInterval = time.Minute
+
+// TestGridIsImported makes the grid again from the raw files and compares. With -update it writes it.
+func TestGridIsImported(t *testing.T) {
+	raw := os.Getenv(rawEnv)
+	if raw == "" {
+		t.Skipf("set %s to the directory of the raw files to make the shipped grid again", rawEnv)
+	}
+	points, err := MatchRecorded(os.DirFS(raw), "g*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range points {
+		compareShipped(t, raw, filepath.Join(shippedDir, gridDir, p), ImportOptions{From: "recorded", Point: p, Interval: gridInterval})
+	}
+}
+
+// TestGrid checks what every recording of the grid must hold.
+func TestGrid(t *testing.T) {
+	dirs, err := Find(filepath.Join(shippedDir, gridDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contended, withCalls := 0, 0
+	for _, dir := range dirs {
+		checkShipped(t, dir)
+		rec, err := Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Duration() != gridInterval || len(rec.Services) != 11 {
+			t.Errorf("%s: %v, %d rows of services", dir, rec.Duration(), len(rec.Services))
+		}
+		if rec.Meta.Contended {
+			contended++
+		}
+		for _, r := range rec.Services {
+			if r.Service != "redis" && !(r.MeanMs > 0 && r.RPS > 0) {
+				t.Errorf("%s: %s has mean latency %v at %v calls/s", dir, r.Service, r.MeanMs, r.RPS)
+			}
+			if r.Service == "currency" && Has(r.P95Ms) {
+				withCalls++
+			}
+		}
+	}
+	// 36 runs, 21 of them on a machine with other work, and calls kept one by one for 12.
+	if len(dirs) != 36 || contended != 21 || withCalls != 12 {
+		t.Errorf("%d runs, %d contended, %d with calls", len(dirs), contended, withCalls)
+	}
+}
+
 // TestShippedAreImported makes every shipped recording again from the raw files and compares. With -update it
 // writes them.
 func TestShippedAreImported(t *testing.T) {
@@ -39,23 +94,27 @@ func TestShippedAreImported(t *testing.T) {
 		t.Skipf("set %s to the directory of the raw files to make the shipped recordings again", rawEnv)
 	}
 	for _, s := range shipped {
-		rec, err := Import(raw, ImportOptions{From: "recorded", Point: s.name, Interval: s.interval})
-		if err != nil {
+		compareShipped(t, raw, filepath.Join(shippedDir, s.name), ImportOptions{From: "recorded", Point: s.name, Interval: s.interval})
+	}
+}
+
+func compareShipped(t *testing.T, raw, dir string, opt ImportOptions) {
+	t.Helper()
+	rec, err := Import(raw, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := Write(dir, rec, WriteOptions{Replace: true}); err != nil {
 			t.Fatal(err)
 		}
-		dir := filepath.Join(shippedDir, s.name)
-		if *update {
-			if err := Write(dir, rec, WriteOptions{Replace: true}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := Read(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(rec, got, cmpopts.EquateNaNs()); d != "" {
-			t.Errorf("%s: -imported +shipped\n%s", s.name, d)
-		}
+	}
+	got, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(rec, got, cmpopts.EquateNaNs()); d != "" {
+		t.Errorf("%s: -imported +shipped\n%s", dir, d)
 	}
 }
 
@@ -72,7 +131,7 @@ func TestShipped(t *testing.T) {
 	var bytes int64
 	var names []string
 	for _, e := range entries {
-		if !e.IsDir() {
+		if !e.IsDir() || e.Name() == gridDir {
 			continue
 		}
 		names = append(names, e.Name())

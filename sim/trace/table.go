@@ -52,7 +52,7 @@ type column struct {
 // maxTexts and maxValues are the largest numbers of text and number columns (t not counted) of a table.
 const (
 	maxTexts  = 2
-	maxValues = 12
+	maxValues = 13
 )
 
 // Positions of the numbers that rules compare, in tables that have them; -1 elsewhere.
@@ -88,6 +88,7 @@ var (
 			{"p95_ms", kindMs, false, ""},
 			{"p99_ms", kindMs, false, ""},
 			{"error_rate", kindFraction, false, "share of those requests that failed"},
+			{"mean_ms", kindMs, false, "mean latency of those requests"},
 		},
 	}
 	servicesTable = table{
@@ -107,6 +108,7 @@ var (
 			{"rx_kbps", kindKbps, false, "network traffic received by all replicas"},
 			{"tx_kbps", kindKbps, false, "network traffic sent by all replicas"},
 			{"throttled", kindFraction, false, "share of CFS periods in which a replica used its quota up"},
+			{"mean_ms", kindMs, false, "mean latency as the callers saw it"},
 		},
 	}
 	edgesTable = table{

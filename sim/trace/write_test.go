@@ -29,10 +29,10 @@ func small() *Recording {
 			Application: "shop", Interval: 10 * s, Start: time.Date(2025, 6, 30, 12, 0, 0, 500e6, time.UTC), Source: "made up: by hand", Licence: "Apache-2.0",
 			CPULimitMillis: map[string]float64{"web": 200, "db": 125.5}, Gaps: true, Notes: []string{"one: two", "yes", "#3"},
 		},
-		Endpoints: []EndpointRow{{0, "home", 1, 2, 3, 4, 0.5}, {0, "GET /cart", 0, no, no, no, no}, {20 * s, "home", 1.0 / 3, 1e-7, 1e-3, 1e8, 1}},
+		Endpoints: []EndpointRow{{0, "home", 1, 2, 3, 4, 0.5, no}, {0, "GET /cart", 0, no, no, no, no, no}, {20 * s, "home", 1.0 / 3, 1e-7, 1e-3, 1e8, 1, no}},
 		Services: []ServiceRow{
-			{0, "web", 2, 1, 100.25, 64, 7, 1, 2, 3, 0, 80, 90, 0.25}, {0, "db", 1, no, no, no, no, no, no, no, no, no, no, no},
-			{20 * s, "web", 0, 0, 0, 0, 0, no, no, no, no, no, no, no}, {20 * s, "db", no, no, no, no, no, no, no, no, no, no, no, no},
+			{0, "web", 2, 1, 100.25, 64, 7, 1, 2, 3, 0, 80, 90, 0.25, no}, {0, "db", 1, no, no, no, no, no, no, no, no, no, no, no, no},
+			{20 * s, "web", 0, 0, 0, 0, 0, no, no, no, no, no, no, no, no}, {20 * s, "db", no, no, no, no, no, no, no, no, no, no, no, no, no},
 		},
 		Edges: []EdgeRow{{10 * s, "web", "db", 3, 1, 0}, {10 * s, "db", "web", 0, no, no}},
 		Nodes: []NodeRow{{0, "n1", "", 2000, 8192, 500, 100}, {20 * s, "n2", "big", 4000, 8192, no, no}},
