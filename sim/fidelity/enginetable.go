@@ -1,0 +1,135 @@
+package fidelity
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/grlscaler/grlscaler/sim/simtest"
+)
+
+// This file runs many comparisons and prints them.
+
+// CompareOptions says what [CompareFamily] compares.
+type CompareOptions struct {
+	Family            simtest.Family
+	Apps              int // seeds 0 to Apps-1
+	Visits            float64
+	Reference, Engine NewEngine
+	Workers           int
+	// Cache, if given, is a folder that keeps what the reference engine measured: the other engine can then be tried again
+	// in no time. Empty it when the reference changes.
+	Cache string
+}
+
+// CompareFamily compares the engines on applications of one family, in the order of their seeds.
+func CompareFamily(o CompareOptions) ([]*Comparison, error) {
+	out, errs := make([]*Comparison, o.Apps), make([]error, o.Apps)
+	seeds := make(chan int)
+	var wg sync.WaitGroup
+	for range max(1, o.Workers) {
+		wg.Go(func() {
+			for i := range seeds {
+				out[i], errs[i] = o.compare(uint64(i))
+			}
+		})
+	}
+	for i := range o.Apps {
+		seeds <- i
+	}
+	close(seeds)
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("%s application %d: %w", o.Family, i, err)
+		}
+	}
+	return out, nil
+}
+
+func (o *CompareOptions) compare(seed uint64) (*Comparison, error) {
+	a, err := simtest.NewRandomApp(o.Family, seed)
+	if err != nil {
+		return nil, err
+	}
+	path := ""
+	var want *Measured
+	if o.Cache != "" {
+		h := fnv.New64a()
+		fmt.Fprintln(h, a.YAML, a.RPS, o.Visits)
+		path = filepath.Join(o.Cache, fmt.Sprintf("%s-%d-%x.json", o.Family, seed, h.Sum64()))
+		if data, err := os.ReadFile(path); err == nil {
+			want = new(Measured)
+			if err := json.Unmarshal(data, want); err != nil {
+				return nil, fmt.Errorf("%s: %w; remove it", path, err)
+			}
+			return CompareApp(a, o.Reference, o.Engine, o.Visits, want)
+		}
+	}
+	c, err := CompareApp(a, o.Reference, o.Engine, o.Visits, nil)
+	if err != nil || path == "" {
+		return c, err
+	}
+	data, err := json.Marshal(c.Want)
+	if err != nil {
+		return nil, err
+	}
+	return c, os.WriteFile(path, data, 0o644)
+}
+
+// BandTable is a Markdown table of the errors, with a row for all applications and one for each third of utilisation.
+func BandTable(family simtest.Family, list []*Comparison) string {
+	var b strings.Builder
+	b.WriteString("| applications | number | mean | p95 | p99 | CPU | noise of mean, p99 |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	row := func(s Summary) {
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %.1f, %.1f |\n", s.Name, s.Apps, s.Mean, s.P95, s.P99, s.CPU, 100*s.MeanNoise, 100*s.P99Noise)
+	}
+	row(Summarise(family.String(), list))
+	for _, band := range []struct{ lo, hi float64 }{{0, 0.3}, {0.3, 0.6}, {0.6, 1}} {
+		var in []*Comparison
+		for _, c := range list {
+			if u := c.App.Utilisation; u >= band.lo && u < band.hi {
+				in = append(in, c)
+			}
+		}
+		if len(in) > 0 {
+			row(Summarise(fmt.Sprintf("%s, busiest service %.0f to %.0f %%", family, 100*band.lo, 100*min(band.hi, 0.9)), in))
+		}
+	}
+	bar := FamilyBars[family]
+	fmt.Fprintf(&b, "| bar | | %g (%g) | %g (%g) | %g (%g) | %g (%g) | |\n", 100*bar.Mean, 200*bar.Mean, 100*bar.P95, 200*bar.P95, 100*bar.P99, 200*bar.P99, 100*bar.CPU, 200*bar.CPU)
+	return b.String()
+}
+
+// String is the median and the 90th percentile in percent.
+func (s Spread) String() string { return fmt.Sprintf("%.1f (%.1f)", 100*s.Median, 100*s.P90) }
+
+// WriteCSV writes one line for each endpoint (service empty) and each service of all comparisons, for a closer look.
+func WriteCSV(path string, list []*Comparison) error {
+	var b strings.Builder
+	b.WriteString("family,seed,utilisation,visits_per_period,endpoint,service,metric,want,got,mean_noise,p99_noise\n")
+	for _, c := range list {
+		line := func(endpoint, service, metric string, want, got float64) {
+			fmt.Fprintf(&b, "%s,%d,%.4f,%.2f,%s,%s,%s,%.6g,%.6g,%.4f,%.4f\n", c.App.Family, c.App.Seed, c.App.Utilisation, c.App.PeriodVisits,
+				endpoint, service, metric, want, got, c.Want.MeanNoise, c.Want.P99Noise)
+		}
+		for e := range c.Want.Endpoints {
+			w, g, name := &c.Want.Endpoints[e], &c.Got.Endpoints[e], c.App.App.Endpoints[e].Name
+			line(name, "", "mean_ms", w.MeanMs, g.MeanMs)
+			line(name, "", "p50_ms", w.P50Ms, g.P50Ms)
+			line(name, "", "p95_ms", w.P95Ms, g.P95Ms)
+			line(name, "", "p99_ms", w.P99Ms, g.P99Ms)
+		}
+		for s := range c.Want.CPUMillis {
+			name := c.App.App.Services[s].Name
+			line("", name, "cpu_m", c.Want.CPUMillis[s], c.Got.CPUMillis[s])
+			line("", name, "visit_ms", c.Want.VisitMs[s], c.Got.VisitMs[s])
+			line("", name, "throttled", c.Want.Throttled[s], c.Got.Throttled[s])
+		}
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
