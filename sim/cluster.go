@@ -20,6 +20,7 @@ type pod struct {
 	eventAt      time.Duration // when it becomes ready, or is gone
 	readyChanged time.Duration
 	served       float64 // visits served: how warm it is
+	replica      int32   // its slot in the request-level engine, -1 for none
 }
 
 // cluster holds pods and nodes and moves them through their phases. It knows nothing of load.
@@ -96,7 +97,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 
 // create adds a pod of service s and places it if there is room.
 func (c *cluster) create(s, pool int) {
-	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never})
+	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never, replica: -1})
 	c.nextID++
 	c.place(s, &c.pods[s][len(c.pods[s])-1])
 }

@@ -77,3 +77,13 @@ func TestVecEnvConforms(t *testing.T) {
 func TestFluidConforms(t *testing.T) {
 	simtest.TestEngine(t, func(t *testing.T, app *sim.App) sim.Engine { return simtest.NewFluid(t, app) })
 }
+
+func TestDESConforms(t *testing.T) {
+	simtest.TestEngine(t, func(t *testing.T, app *sim.App) sim.Engine {
+		d, err := sim.NewDES(app, sim.DESOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
+}

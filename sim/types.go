@@ -90,7 +90,8 @@ type ServiceState struct {
 	// Means over the last window (State.Window).
 	ArrivalRPS    float64 // visits/s that reach the service (its own throttling not yet applied)
 	ServedRPS     float64 // visits/s that it completes
-	FailedRPS     float64 // visits/s given up after a timeout
+	FailedRPS     float64 // visits/s that failed: refused, given up after a timeout, or for a call's sake
+	RefusedRPS    float64 // of these, those that no replica took in (request-level engine)
 	CPUUsedMillis float64 // CPU used by all its pods, starting ones included
 	Backlog       float64 // visits waiting beyond what flows in a steady state
 	MemMiB        float64 // memory of one replica
@@ -99,6 +100,9 @@ type ServiceState struct {
 	MeanMs    float64 // latency of one visit as its caller sees it, calls included: mean
 	P95Ms     float64 // and 95th percentile
 	ErrorRate float64 // share of visits that failed
+	// Overflow is the number of visits (at the entry, requests too) that the request-level engine refused in the
+	// last window to keep its memory bounded (DESOptions): above 0, an overload is worse than it shows.
+	Overflow float64
 }
 
 // NodeState is the truth about one node.

@@ -1,0 +1,285 @@
+package sim
+
+import (
+	"math"
+	"time"
+)
+
+// reconcile makes the replicas those of the cluster's pods, with their present phases and quotas.
+func (d *DES) reconcile() {
+	for i := range d.replicas {
+		d.replicas[i].seen = false
+	}
+	for s := range d.cl.pods {
+		ready := d.stats[s].ready[:0]
+		for k := range d.cl.pods[s] {
+			p := &d.cl.pods[s][k]
+			if p.phase == PodPending {
+				continue
+			}
+			if p.replica < 0 {
+				p.replica = d.newReplica(s, p)
+			}
+			r := &d.replicas[p.replica]
+			r.seen, r.phase = true, p.phase
+			if p.phase == PodReady {
+				ready = append(ready, p.replica)
+			}
+			d.setQuota(p.replica, d.st.Services[s].QuotaMillis)
+		}
+		d.stats[s].ready = ready
+	}
+	for i := range d.replicas {
+		if r := &d.replicas[i]; r.inUse && !r.seen {
+			d.kill(int32(i))
+		}
+	}
+	d.settle()
+}
+
+// newReplica makes the replica of a pod that is on a node.
+func (d *DES) newReplica(s int, p *pod) int32 {
+	var i int32
+	if n := len(d.freeReplicas); n > 0 {
+		i = d.freeReplicas[n-1]
+		d.freeReplicas = d.freeReplicas[:n-1]
+	} else {
+		i = int32(len(d.replicas))
+		d.replicas = append(d.replicas, desReplica{})
+	}
+	svc := &d.app.Services[s]
+	r := &d.replicas[i]
+	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, podID: p.id, phase: p.phase, inUse: true,
+		cores: float64(svc.Cores), speed: d.st.Nodes[p.node].SpeedFactor, served: p.served, last: d.now, idleFrom: -1,
+		run: r.run[:0], budgets: r.budgets[:0], pinned: r.pinned[:0], queue: visitList{first: -1, last: -1},
+		quota: math.Inf(1), budget: math.Inf(1), periodEnd: math.Inf(1), place: -1}
+	r.cold = coldFactor(svc, r.served) > 1
+	for _, o := range d.app.graph.opsOf[s] {
+		for k := range d.ops[o].calls {
+			if d.ops[o].calls[k].budget >= 0 {
+				r.budgets = append(r.budgets, retryBudget{})
+			}
+			if d.stats[d.ops[d.ops[o].calls[k].op].service].balancing == balanceConnection && len(r.pinned) == 0 {
+				for range d.app.Services {
+					r.pinned = append(r.pinned, connection{})
+				}
+			}
+		}
+	}
+	d.nodes[p.node].replicas = append(d.nodes[p.node].replicas, i)
+	if p.phase == PodStarting && svc.StartupCPUMs > 0 {
+		r.startup = true
+		d.timers.push(timer{max(d.now, float64(p.startedAt+svc.StartupFixed)/float64(time.Millisecond)), startTimer, uint32(i)})
+	}
+	return i
+}
+
+// setQuota changes the CPU limit of a replica in place. What it has used of the period's quota stays used.
+func (d *DES) setQuota(i int32, millis float64) {
+	r := &d.replicas[i]
+	svc := &d.app.Services[r.service]
+	quota := math.Inf(1)
+	if millis < 1000*r.cores {
+		quota = (millis - svc.BaseCPUMillis) * cfsPeriodMs / 1000
+	}
+	if quota == r.quota {
+		return
+	}
+	d.sync(r)
+	switch {
+	case math.IsInf(quota, 1):
+		r.budget, r.periodEnd, r.stalled = quota, quota, false
+	case math.IsInf(r.quota, 1):
+		// Each replica has periods of its own: the kernel's timer starts with the cgroup.
+		phase := unitOf(mix64(d.seed+uint64(r.podID)*0x9e3779b97f4a7c15)) * cfsPeriodMs
+		r.periodEnd = phase + cfsPeriodMs*(math.Floor((d.now-phase)/cfsPeriodMs)+1)
+		r.budget = quota
+	default:
+		r.budget += quota - r.quota
+		if r.stalled && r.budget > 0 {
+			r.stalled = false
+		}
+	}
+	r.quota = quota
+	d.replan(i)
+}
+
+// kill ends a replica: what is still on it fails.
+func (d *DES) kill(i int32) {
+	r := &d.replicas[i]
+	for k := range d.visits {
+		if v := &d.visits[k]; v.state != visitFree && v.replica == i {
+			d.fail(int32(k))
+		}
+	}
+	d.sync(r)
+	r.run = r.run[:0]
+	d.replan(i)
+	node := &d.nodes[r.node]
+	for k, x := range node.replicas {
+		if x == i {
+			node.replicas = append(node.replicas[:k], node.replicas[k+1:]...)
+			break
+		}
+	}
+	r.inUse = false
+	d.freeReplicas = append(d.freeReplicas, i)
+}
+
+// awaitStartups puts off the readiness of pods whose start-up work is not done: their node was full.
+func (d *DES) awaitStartups() {
+	for s := range d.cl.pods {
+		for k := range d.cl.pods[s] {
+			p := &d.cl.pods[s][k]
+			if p.phase == PodStarting && p.eventAt <= d.st.At && p.replica >= 0 && d.replicas[p.replica].startup {
+				p.eventAt = d.st.At + Tick
+			}
+		}
+	}
+}
+
+// requestDone counts a request that was answered.
+func (d *DES) requestDone(endpoint int, ms float64) {
+	x := &d.endpoints[endpoint]
+	x.latency.Add(ms, 1)
+	if ms > d.app.Endpoints[endpoint].SLOMs {
+		x.late++
+	}
+}
+
+// requestFailed counts a request that failed, or lets its client try again.
+func (d *DES) requestFailed(endpoint int, attempt int32, started float64, random uint64) {
+	ep, x := &d.app.Endpoints[endpoint], &d.endpoints[endpoint]
+	if int(attempt) < ep.Retries && (ep.RetryBudget <= 0 || x.budget.take(d.now, ep.RetryBudget)) {
+		d.later(step{what: sendRequest, call: int32(endpoint), attempt: attempt + 1, started: started, random: random})
+		return
+	}
+	x.failed++
+}
+
+// closeWindow writes the window that ends now into the state.
+func (d *DES) closeWindow() {
+	st := &d.st
+	st.Window = d.ticks
+	dt := float64(d.ticks) * Tick.Seconds()
+	d.ticks = 0
+	d.cl.changed = false
+	for n := range st.Nodes {
+		st.Nodes[n].CPUUsedMillis, st.Nodes[n].MemUsedMiB = 0, 0
+	}
+	for s := range st.Services {
+		d.reportService(s, dt)
+	}
+	for e := range st.Endpoints {
+		x := &d.endpoints[e]
+		st.Endpoints[e] = EndpointState{Offered: x.offered, Failed: x.failed, Late: x.late, MeanMs: x.latency.MeanMs(), P95Ms: x.latency.QuantileMs(0.95)}
+		x.offered, x.failed, x.late = 0, 0, 0
+	}
+}
+
+func (d *DES) reportService(s int, dt float64) {
+	v, x, svc := &d.st.Services[s], &d.stats[s], &d.app.Services[s]
+	v.ArrivalRPS, v.ServedRPS, v.FailedRPS, v.RefusedRPS, v.Overflow = x.arrived/dt, x.served/dt, x.failed/dt, x.refused/dt, x.overflow
+	v.MeanMs, v.P95Ms = ratio(x.sumMs, x.served), x.latency.quantile(0.95)
+	v.ErrorRate = ratio(x.failed, x.failed+x.served)
+	v.MemMiB = svc.MemBaseMiB
+	if v.Ready > 0 {
+		v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/float64(v.Ready))
+	}
+	x.clear()
+	v.CPUUsedMillis, v.Backlog = 0, 0
+	periods, throttled := 0.0, 0.0
+	for k := range d.cl.pods[s] {
+		p := &d.cl.pods[s][k]
+		if p.replica < 0 {
+			continue
+		}
+		r := &d.replicas[p.replica]
+		d.sync(r)
+		r.usedM = r.cpuMs / dt
+		if p.phase != PodStarting {
+			r.usedM += svc.BaseCPUMillis
+		}
+		r.cpuMs = 0
+		periods += r.periods
+		throttled += r.throttled
+		r.periods, r.throttled = 0, 0
+		v.CPUUsedMillis += r.usedM
+		v.Backlog += float64(r.queue.size) + max(0, float64(len(r.run))-r.cores)
+		p.served = r.served
+		r.cold = coldFactor(svc, r.served) > 1
+		node := &d.st.Nodes[r.node]
+		node.CPUUsedMillis += r.usedM
+		node.MemUsedMiB += v.MemMiB
+	}
+	v.Throttled = min(1, ratio(throttled, periods)) // a stall may end in the window after its period began
+}
+
+func (x *desService) clear() {
+	x.arrived, x.served, x.failed, x.refused, x.overflow, x.sumMs = 0, 0, 0, 0, 0, 0
+	x.latency.clear()
+}
+
+// AddLatencies adds the completed requests of the last window.
+func (d *DES) AddLatencies(perEndpoint []Histogram) {
+	for e := range perEndpoint {
+		perEndpoint[e].Merge(&d.endpoints[e].latency)
+	}
+}
+
+// Pods appends all pods to dst, by service and in order of creation.
+func (d *DES) Pods(dst []PodInfo) []PodInfo {
+	for s := range d.cl.pods {
+		for k := range d.cl.pods[s] {
+			p := &d.cl.pods[s][k]
+			info := PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt, StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged}
+			if p.replica >= 0 {
+				info.CPUUsedMillis = d.replicas[p.replica].usedM
+			}
+			dst = append(dst, info)
+		}
+	}
+	return dst
+}
+
+// visitHistogram counts the latencies of a service's visits in buckets of which 32 make a doubling, from 2^-10 ms on:
+// their number follows from the exponent and the leading bits, without a logarithm. A percentile is right within 2 %.
+type visitHistogram struct {
+	counts [visitBuckets]uint32
+	total  uint32
+}
+
+const (
+	visitLowExponent = -10
+	visitBuckets     = 32 * 34 // to 2^24 ms, 4.6 hours
+)
+
+func (h *visitHistogram) add(ms float64) {
+	b := math.Float64bits(ms)
+	i := int(b>>(52-5)) - (1023+visitLowExponent)*32
+	h.counts[min(max(i, 0), visitBuckets-1)]++
+	h.total++
+}
+
+func (h *visitHistogram) clear() {
+	if h.total > 0 {
+		*h = visitHistogram{}
+	}
+}
+
+// quantile is the time below which share p lies, 0 if nothing was added.
+func (h *visitHistogram) quantile(p float64) float64 {
+	want, acc := p*float64(h.total), 0.0
+	for i, n := range h.counts {
+		if n == 0 {
+			continue
+		}
+		if next := acc + float64(n); next >= want {
+			low := math.Exp2(float64(i/32 + visitLowExponent))
+			return low * (1 + (float64(i%32)+(want-acc)/float64(n))/32)
+		} else {
+			acc = next
+		}
+	}
+	return 0
+}
