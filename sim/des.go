@@ -119,7 +119,7 @@ func (o *desOp) drawnChunks(counts uint64) float64 {
 
 type desService struct {
 	arrived, served, failed, refused, overflow float64 // visits since the window began
-	sumMs                                      float64
+	sumMs, ownMs                               float64
 	latency                                    visitHistogram
 	inside                                     int
 	ready                                      []int32

@@ -180,7 +180,7 @@ func (d *DES) closeWindow() {
 func (d *DES) reportService(s int, dt float64) {
 	v, x, svc := &d.st.Services[s], &d.stats[s], &d.app.Services[s]
 	v.ArrivalRPS, v.ServedRPS, v.FailedRPS, v.RefusedRPS, v.Overflow = x.arrived/dt, x.served/dt, x.failed/dt, x.refused/dt, x.overflow
-	v.MeanMs, v.P95Ms = ratio(x.sumMs, x.served), x.latency.quantile(0.95)
+	v.MeanMs, v.OwnMs, v.P95Ms = ratio(x.sumMs, x.served), ratio(x.ownMs, x.served), x.latency.quantile(0.95)
 	v.ErrorRate = ratio(x.failed, x.failed+x.served)
 	v.MemMiB = svc.MemBaseMiB
 	if v.Ready > 0 {
@@ -216,7 +216,7 @@ func (d *DES) reportService(s int, dt float64) {
 }
 
 func (x *desService) clear() {
-	x.arrived, x.served, x.failed, x.refused, x.overflow, x.sumMs = 0, 0, 0, 0, 0, 0
+	x.arrived, x.served, x.failed, x.refused, x.overflow, x.sumMs, x.ownMs = 0, 0, 0, 0, 0, 0, 0
 	x.latency.clear()
 }
 

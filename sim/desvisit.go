@@ -25,6 +25,8 @@ type visit struct {
 	random  uint64 // state of the request's generator
 	chunkMs float64
 	arrived float64 // at the replica
+	called  float64 // when it began to wait for calls
+	callMs  float64 // how long it has waited for them
 	started float64 // of a request: when the client first sent it
 }
 
@@ -266,7 +268,7 @@ func (d *DES) proceed(i int32) {
 	}
 	v.left--
 	v.pending = 1
-	v.state = visitCalling
+	v.state, v.called = visitCalling, d.now
 	d.makeCall(i, v.at, 0)
 }
 
@@ -274,7 +276,7 @@ func (d *DES) proceed(i int32) {
 func (d *DES) callAll(i int32) {
 	v := &d.visits[i]
 	op := &d.ops[v.op]
-	v.state, v.second = visitCalling, true
+	v.state, v.second, v.called = visitCalling, true, d.now
 	total := int32(0)
 	for k := range op.calls {
 		total += op.calls[k].drawn(v.counts, int32(k))
@@ -301,6 +303,7 @@ func (d *DES) resume(i int32) {
 	if v.pending--; v.pending > 0 {
 		return
 	}
+	v.callMs += d.now - v.called
 	d.compute(i)
 }
 
@@ -327,6 +330,7 @@ func (d *DES) complete(i int32) {
 	took := d.now - v.arrived
 	st.served++
 	st.sumMs += took
+	st.ownMs += took - v.callMs
 	st.latency.add(took)
 	d.replicas[v.replica].served++
 	p, call, attempt := v.parent, v.call, v.attempt

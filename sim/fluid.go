@@ -318,7 +318,7 @@ func (f *Fluid) report(dt float64) {
 		v.Throttled = f.perf[s].stalled
 		m, visited := f.visitOf(s)
 		if !visited {
-			v.MeanMs, v.P95Ms, f.holdMs[s] = 0, 0, 0
+			v.MeanMs, v.OwnMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0
 			continue
 		}
 		v.MeanMs, v.P95Ms = m.mean, tableP95.of(m)

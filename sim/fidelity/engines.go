@@ -34,6 +34,7 @@ type Measured struct {
 	Endpoints []Latency
 	CPUMillis []float64 // by service: mean over the run
 	VisitMs   []float64 // by service: mean latency of a visit, calls included
+	OwnMs     []float64 // by service: of that, time in the service itself
 	Throttled []float64 // by service: share of periods in which a replica used its quota up
 	// Standard errors of All, relative: from the means and 99th percentiles of stretches of the run.
 	MeanNoise, P99Noise float64
@@ -85,7 +86,7 @@ func Measure(engine sim.Engine, app *sim.App, rps []float64, seed uint64, run Ru
 		return nil, err
 	}
 	m := meter{engine: engine, total: make([]sim.Histogram, len(rps)), out: &Measured{Endpoints: make([]Latency, len(rps)),
-		CPUMillis: make([]float64, len(app.Services)), VisitMs: make([]float64, len(app.Services)), Throttled: make([]float64, len(app.Services))}}
+		CPUMillis: make([]float64, len(app.Services)), VisitMs: make([]float64, len(app.Services)), OwnMs: make([]float64, len(app.Services)), Throttled: make([]float64, len(app.Services))}}
 	stream := rng.New(seed, "fidelity-arrivals")
 	load := sim.TickLoad{RPS: rps, Arrivals: slices.Clone(run.Arrivals)}
 	if run.Arrivals == nil {
@@ -146,6 +147,7 @@ func (m *meter) window(batch []sim.Histogram) {
 		m.out.CPUMillis[s] += v.CPUUsedMillis * dt
 		m.out.Throttled[s] += v.Throttled * dt
 		m.out.VisitMs[s] += v.MeanMs * v.ServedRPS * dt
+		m.out.OwnMs[s] += v.OwnMs * v.ServedRPS * dt
 		m.visitsOf[s] += v.ServedRPS * dt
 	}
 }
@@ -182,6 +184,7 @@ func (m *meter) finish() *Measured {
 		out.Throttled[s] /= m.windowTime
 		if m.visitsOf[s] > 0 {
 			out.VisitMs[s] /= m.visitsOf[s]
+			out.OwnMs[s] /= m.visitsOf[s]
 		}
 	}
 	return out

@@ -128,6 +128,7 @@ func WriteCSV(path string, list []*Comparison) error {
 			name := c.App.App.Services[s].Name
 			line("", name, "cpu_m", c.Want.CPUMillis[s], c.Got.CPUMillis[s])
 			line("", name, "visit_ms", c.Want.VisitMs[s], c.Got.VisitMs[s])
+			line("", name, "own_ms", c.Want.OwnMs[s], c.Got.OwnMs[s])
 			line("", name, "throttled", c.Want.Throttled[s], c.Got.Throttled[s])
 		}
 	}
