@@ -18,6 +18,7 @@ import (
 // benchmarkRun is what simulate and benchmark do alike: a plan, its trials, its tables.
 type benchmarkRun struct {
 	app         string
+	engine      engineFlag
 	controllers []string
 	load        loadFlags
 	seeds       []uint64
@@ -64,6 +65,7 @@ benchmark goes on where it stopped when it is started again.
 	f.StringSliceVar(&run.controllers, "controllers", append(append([]string{}, hpaSet...), "static", "oracle"), "controllers beside the policies")
 	run.load.registerPlural(f, defaultScenarios)
 	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
+	run.engine.register(f)
 	f.IntVar(&steps, "steps", 0, "training steps of each policy; 0 = as its configuration says")
 	f.StringVar(&checkpoints, "checkpoints", "checkpoints", "directory of trained policies, <cfg>-<hash> each")
 	f.StringVar(&run.out, "out", "", "results directory ")
@@ -74,11 +76,15 @@ benchmark goes on where it stopped when it is started again.
 
 // do runs the plan and prints its tables. more adds controllers in front of those named.
 func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.ControllerSpec, error)) error {
+	engine, err := b.engine.kind()
+	if err != nil {
+		return err
+	}
 	app, err := loadApp(b.app)
 	if err != nil {
 		return err
 	}
-	plan := enginePlan(app)
+	plan := enginePlan(app, engine)
 	plan.Seeds = b.seeds
 	if plan.Sources, err = b.load.sources(app, sim.ReplayOptions{}); err != nil {
 		return err

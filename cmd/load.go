@@ -41,7 +41,7 @@ func loadApp(word string) (*loadedApp, error) {
 	return &loadedApp{app, hashOf(f.Data)}, nil
 }
 
-// newEngine makes engines for the application.
+// newEngine makes engines to train on: the fast one.
 func (a *loadedApp) newEngine() (sim.Engine, error) { return sim.NewFluid(a.App, sim.FluidOptions{}) }
 
 func hashOf(data []byte) string {

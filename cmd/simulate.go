@@ -18,6 +18,7 @@ scaling lag, cost amplification and what stands beside them.
 
 ` + controllerHelp,
 		Example: `  grlscaler simulate --controller hpa:cpu-60 --scenario rushsale
+  grlscaler simulate --controller hpa:cpu-60 --scenario rushsale --engine des
   grlscaler simulate --controller hpa:cpu-40,hpa:cpu-80,oracle --trace testdata/recordings/h_rushsale`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			run.seeds = []uint64{seed}
@@ -28,6 +29,7 @@ scaling lag, cost amplification and what stands beside them.
 	f.StringSliceVar(&run.controllers, "controller", []string{"hpa:cpu-60"}, "controllers to run, see above")
 	run.load.register(f, []string{"rushsale"})
 	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
+	run.engine.register(f)
 	f.Uint64Var(&seed, "seed", 1, "names the random numbers: arrivals, start-up times, noise")
 	f.StringVar(&run.out, "out", "", "directory to write the results to: tables, every run, every step")
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")
@@ -35,9 +37,9 @@ scaling lag, cost amplification and what stands beside them.
 }
 
 // enginePlan fills in what every plan of this program shares.
-func enginePlan(app *loadedApp) benchmark.Plan {
+func enginePlan(app *loadedApp, engine *engineKind) benchmark.Plan {
 	return benchmark.Plan{
 		App: app.App, AppHash: app.hash, Version: version(), Metrics: sim.DefaultMetricsConfig(),
-		Engine: benchmark.EngineSpec{Name: "fluid", Hash: "1", New: app.newEngine},
+		Engine: engine.spec(app),
 	}
 }
