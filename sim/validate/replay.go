@@ -1,0 +1,394 @@
+package validate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/rng"
+	"github.com/grlscaler/grlscaler/sim/trace"
+)
+
+// Defaults of [Options].
+const (
+	DefaultSeeds  = 5
+	DefaultWarmUp = 10 * time.Second
+)
+
+// Options say how a recording is replayed. Engine is required; the zero value of the others is the default.
+type Options struct {
+	// Engine makes an engine for the application as it was recorded.
+	Engine func(app *sim.App) (sim.Engine, error)
+	// Seeds is how many runs with different random numbers are taken together: their requests are counted as those of one
+	// run; 0 = DefaultSeeds.
+	Seeds int
+	// WarmUp runs at the recording's first level and is not counted: the recorded runs warmed up for 6 s. Rounded up to
+	// whole windows; 0 = DefaultWarmUp, negative = none.
+	WarmUp time.Duration
+	// StartUp lets replicas start as the application says, by the CPU that they need at the recorded limit, from when
+	// the recorded system created them. Without it the recorded `ready` replicas are forced. The fixed part of a start
+	// and its jitter stand for a scheduler and probes, which the recorded systems need not have; they are left out.
+	StartUp bool
+	// HoldGaps holds the last known rate where the recording has none, instead of refusing it.
+	HoldGaps bool
+}
+
+func (o Options) seeds() int {
+	if o.Seeds == 0 {
+		return DefaultSeeds
+	}
+	return o.Seeds
+}
+
+// warmUpTicks is the warm-up in whole windows, so that no window reaches over its end.
+func (o Options) warmUpTicks() int {
+	d := o.WarmUp
+	if d == 0 {
+		d = DefaultWarmUp
+	}
+	return max(0, int((d+sim.WindowDuration-1)/sim.WindowDuration)) * sim.WindowTicks
+}
+
+// Prediction is what an engine made of a recording's load: one element for each of the recording's intervals.
+type Prediction struct {
+	Intervals []Interval
+	// Notes say what the replay had to assume.
+	Notes []string
+}
+
+// Interval is one interval of all runs together. Services and Endpoints are in the application's order.
+type Interval struct {
+	Windows   float64 // windows of the engine that ended in it
+	Services  []Values
+	Endpoints []Values
+	All       Values // all requests
+}
+
+// Values are numbers of one endpoint or service over one interval, recorded or predicted, [trace.NoValue] where not known.
+type Values struct {
+	RPS       float64
+	CPUMillis float64
+	MeanMs    float64
+	P50Ms     float64
+	P95Ms     float64
+	P99Ms     float64
+	Throttled float64
+	ErrorRate float64
+}
+
+func noValues() Values {
+	no := trace.NoValue()
+	return Values{no, no, no, no, no, no, no, no}
+}
+
+// Replay runs the load of rec through an engine. The replicas are those recorded, the CPU limits too where known; nodes are
+// the application's.
+func Replay(app *sim.App, rec *trace.Recording, opt Options) (*Prediction, error) {
+	r, err := newReplay(app, rec, opt)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := opt.Engine(r.app)
+	if err != nil {
+		return nil, err
+	}
+	for seed := range opt.seeds() {
+		if err := r.run(engine, uint64(seed+1)); err != nil {
+			return nil, err
+		}
+	}
+	return r.prediction(), nil
+}
+
+// replay is one recording being replayed.
+type replay struct {
+	app      *sim.App
+	rec      *trace.Recording
+	load     *trace.Load
+	interval int     // ticks
+	warmUp   int     // ticks
+	replicas [][]int // [interval][service]
+	startUp  bool
+	sums     []intervalSum
+	notes    []string
+}
+
+// intervalSum adds up windows.
+type intervalSum struct {
+	ticks     float64
+	services  []serviceSum
+	offered   []float64 // [endpoint]
+	failed    []float64
+	latencies []sim.Histogram
+}
+
+type serviceSum struct {
+	cpu, throttled   float64 // times ticks
+	visits, served   float64
+	mean, p95, error float64 // times served, served, visits
+}
+
+func newReplay(app *sim.App, rec *trace.Recording, opt Options) (*replay, error) {
+	if opt.Engine == nil {
+		return nil, errors.New("validate: no engine")
+	}
+	if opt.Seeds < 0 {
+		return nil, fmt.Errorf("validate: %d seeds", opt.Seeds)
+	}
+	if rec.Meta.Interval%sim.Tick != 0 {
+		return nil, fmt.Errorf("an interval of %v cannot be compared with ticks of %v; import the recording with whole seconds", rec.Meta.Interval, sim.Tick)
+	}
+	load, err := trace.LoadFromRecording(rec, app.EndpointNames(), trace.LoadOptions{Step: sim.Tick, Weights: weights(app), HoldGaps: opt.HoldGaps})
+	if err != nil {
+		return nil, err
+	}
+	r := &replay{rec: rec, load: load, interval: int(rec.Meta.Interval / sim.Tick), warmUp: opt.warmUpTicks(), startUp: opt.StartUp, notes: load.Warnings}
+	if err := r.readReplicas(app); err != nil {
+		return nil, err
+	}
+	if err := r.recordedApp(app); err != nil {
+		return nil, err
+	}
+	r.sums = make([]intervalSum, len(r.replicas))
+	for k := range r.sums {
+		nE := len(app.Endpoints)
+		r.sums[k] = intervalSum{services: make([]serviceSum, len(app.Services)), offered: make([]float64, nE), failed: make([]float64, nE),
+			latencies: make([]sim.Histogram, nE)}
+	}
+	return r, nil
+}
+
+func weights(app *sim.App) []float64 {
+	w := make([]float64, len(app.Endpoints))
+	for e := range w {
+		w[e] = app.Endpoints[e].Weight
+	}
+	return w
+}
+
+// readReplicas takes the replicas of each service from the services table: ready ones, or those wanted when replicas start as
+// the application says. An interval without a number keeps the one before; a service without any has the application's.
+func (r *replay) readReplicas(app *sim.App) error {
+	steps := r.load.Ticks() / r.interval // at least one: a load has whole intervals
+	r.replicas = make([][]int, steps)
+	for k := range r.replicas {
+		r.replicas[k] = make([]int, len(app.Services))
+		for s := range r.replicas[k] {
+			r.replicas[k][s] = -1
+		}
+	}
+	for i := range r.rec.Services {
+		row := &r.rec.Services[i]
+		s := app.ServiceIndex(row.Service)
+		if s < 0 {
+			return fmt.Errorf("service %q of the recording is not in application %s, which has %s; rename it in one of them", row.Service, app.Name, serviceNames(app))
+		}
+		n := row.Ready
+		if !trace.Has(n) || r.startUp {
+			n = row.Replicas
+		}
+		if k := int(row.At / r.rec.Meta.Interval); k < steps && trace.Has(n) {
+			r.replicas[k][s] = int(n)
+		}
+	}
+	for s := range app.Services {
+		r.fillReplicas(app, s)
+	}
+	return nil
+}
+
+// fillReplicas replaces the unknown numbers of a service.
+func (r *replay) fillReplicas(app *sim.App, s int) {
+	first := slices.IndexFunc(r.replicas, func(row []int) bool { return row[s] >= 0 })
+	last := app.Services[s].InitialReplicas
+	if first >= 0 {
+		last = r.replicas[first][s]
+	} else {
+		r.notes = append(r.notes, fmt.Sprintf("the replicas of %s were not recorded: %d, as the application says", app.Services[s].Name, last))
+	}
+	held := 0
+	for k := range r.replicas {
+		if r.replicas[k][s] < 0 {
+			r.replicas[k][s] = last
+			held++
+		}
+		last = r.replicas[k][s]
+	}
+	if first >= 0 && held > 0 {
+		r.notes = append(r.notes, fmt.Sprintf("the replicas of %s were not recorded in %d of %d intervals: held", app.Services[s].Name, held, len(r.replicas)))
+	}
+}
+
+func serviceNames(app *sim.App) string {
+	names := make([]string, len(app.Services))
+	for i := range names {
+		names[i] = app.Services[i].Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// recordedApp makes a copy of the application with the limits that were recorded and without what the recorded system
+// had none of.
+func (r *replay) recordedApp(app *sim.App) error {
+	a := *app
+	a.Services = slices.Clone(app.Services)
+	for s := range a.Services {
+		svc := &a.Services[s]
+		if limit, ok := r.rec.Meta.CPULimitMillis[svc.Name]; ok {
+			svc.CPURequestMillis *= limit / svc.CPULimitMillis
+			svc.CPULimitMillis = limit
+		} else {
+			r.notes = append(r.notes, fmt.Sprintf("the CPU limit of %s was not recorded: %g m, as the application says", svc.Name, svc.CPULimitMillis))
+		}
+		if svc.CPULimitMillis <= svc.BaseCPUMillis {
+			return fmt.Errorf("the recorded CPU limit of %s, %g m, is not above the %g m (base_cpu_m) that application %s lets an idle replica use",
+				svc.Name, svc.CPULimitMillis, svc.BaseCPUMillis, app.Name)
+		}
+		svc.MinReplicas, svc.MaxReplicas = 0, 1
+		for _, row := range r.replicas {
+			svc.MaxReplicas = max(svc.MaxReplicas, row[s])
+		}
+		svc.StartupFixed, svc.StartupJitter = 0, 0
+		if !r.startUp {
+			svc.StartupCPUMs = 0
+		}
+	}
+	r.app = &a
+	return nil
+}
+
+// changesAt is the tick at which the replicas of interval k, which were counted at its end, take the place of those
+// of the interval before: its middle, as the moment is not recorded.
+func (r *replay) changesAt(k int) int { return k*r.interval + r.interval/2 }
+
+// run replays once. Arrivals are Poisson with the recorded intensity, from a stream of their own.
+func (r *replay) run(engine sim.Engine, seed uint64) error {
+	if err := engine.Reset(seed, r.replicas[0]); err != nil {
+		return err
+	}
+	arrivals := rng.New(seed, "arrivals")
+	nE := len(r.app.Endpoints)
+	load := sim.TickLoad{Arrivals: make([]float64, nE)}
+	for t := -r.warmUp; t < len(r.replicas)*r.interval; t++ {
+		load.RPS = r.load.At(max(t, 0))
+		for e, rps := range load.RPS {
+			load.Arrivals[e] = arrivals.Poisson(rps * sim.Tick.Seconds())
+		}
+		if k := max(t, 0) / r.interval; k > 0 && t == r.changesAt(k) {
+			if err := r.force(engine, k); err != nil {
+				return err
+			}
+		}
+		engine.Step(load)
+		st := engine.State()
+		if t >= 0 && st.Window > 0 {
+			r.sums[t/r.interval].add(engine, st)
+		}
+		if err := r.roomForAll(st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// force sets the replicas of interval k.
+func (r *replay) force(engine sim.Engine, k int) error {
+	for s, n := range r.replicas[k] {
+		if n != r.replicas[k-1][s] {
+			engine.Scale(sim.ScaleRequest{Service: s, Replicas: n, Pool: sim.AnyPool})
+		}
+	}
+	return nil
+}
+
+// roomForAll refuses to go on with fewer replicas than were recorded.
+func (r *replay) roomForAll(st *sim.State) error {
+	for s := range st.Services {
+		if v := &st.Services[s]; v.Pending > 0 {
+			return fmt.Errorf("%d of the %d recorded replicas of %s find no room on the nodes of application %s; add nodes to its pools",
+				v.Pending, v.Spec, r.app.Services[s].Name, r.app.Name)
+		}
+	}
+	return nil
+}
+
+// add counts the window that has just ended.
+func (x *intervalSum) add(engine sim.Engine, st *sim.State) {
+	ticks := float64(st.Window)
+	x.ticks += ticks
+	for s := range st.Services {
+		v, sum := &st.Services[s], &x.services[s]
+		visits, served := v.ArrivalRPS*ticks, v.ServedRPS*ticks
+		sum.cpu += v.CPUUsedMillis * ticks
+		sum.throttled += v.Throttled * ticks
+		sum.visits += visits
+		sum.served += served
+		sum.mean += v.MeanMs * served
+		sum.p95 += v.P95Ms * served
+		sum.error += v.ErrorRate * visits
+	}
+	for e := range st.Endpoints {
+		x.offered[e] += st.Endpoints[e].Offered
+		x.failed[e] += st.Endpoints[e].Failed
+	}
+	engine.AddLatencies(x.latencies)
+}
+
+// prediction turns sums into values.
+func (r *replay) prediction() *Prediction {
+	p := &Prediction{Notes: r.notes, Intervals: make([]Interval, len(r.sums))}
+	for k := range r.sums {
+		x := &r.sums[k]
+		v := &p.Intervals[k]
+		v.Windows = x.ticks / float64(sim.WindowTicks)
+		v.Services, v.Endpoints = make([]Values, len(x.services)), make([]Values, len(x.offered))
+		for s := range v.Services {
+			v.Services[s] = x.services[s].values(x.ticks)
+		}
+		var all sim.Histogram
+		var offered, failed float64
+		for e := range v.Endpoints {
+			v.Endpoints[e] = requestValues(&x.latencies[e], x.offered[e], x.failed[e], x.ticks)
+			all.Merge(&x.latencies[e])
+			offered += x.offered[e]
+			failed += x.failed[e]
+		}
+		v.All = requestValues(&all, offered, failed, x.ticks)
+	}
+	return p
+}
+
+// values are the means over all windows. The 95th percentile is the mean of the windows' own, weighted by visits: engines give
+// no other.
+func (x *serviceSum) values(ticks float64) Values {
+	v := noValues()
+	if ticks == 0 {
+		return v
+	}
+	v.RPS, v.CPUMillis, v.Throttled = x.visits/(ticks*sim.Tick.Seconds()), x.cpu/ticks, x.throttled/ticks
+	if x.visits > 0 {
+		v.ErrorRate = x.error / x.visits
+	}
+	if x.served > 0 {
+		v.MeanMs, v.P95Ms = x.mean/x.served, x.p95/x.served
+	}
+	return v
+}
+
+func requestValues(h *sim.Histogram, offered, failed, ticks float64) Values {
+	v := noValues()
+	if ticks > 0 {
+		v.RPS = offered / (ticks * sim.Tick.Seconds())
+	}
+	if offered > 0 {
+		v.ErrorRate = math.Min(1, failed/offered)
+	}
+	if h.Count() > 0 {
+		v.MeanMs, v.P50Ms, v.P95Ms, v.P99Ms = h.MeanMs(), h.QuantileMs(0.50), h.QuantileMs(0.95), h.QuantileMs(0.99)
+	}
+	return v
+}
