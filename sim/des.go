@@ -40,6 +40,8 @@ type DES struct {
 
 	classes       []deadlines
 	endpointClass []int32
+	opServed      []float64 // visits of each operation since the window began, and how long they waited for calls
+	opCallMs      []float64
 	retries       []step // that wait for their turn
 	freeRetries   []uint32
 	clients       []connection
@@ -120,6 +122,7 @@ func (o *desOp) drawnChunks(counts uint64) float64 {
 type desService struct {
 	arrived, served, failed, refused, overflow float64 // visits since the window began
 	sumMs, ownMs                               float64
+	chunks, idle                               float64 // chunks begun, and those that found the replica idle
 	latency                                    visitHistogram
 	inside                                     int
 	ready                                      []int32
@@ -164,6 +167,7 @@ func NewDES(app *App, opt DESOptions) (*DES, error) {
 	for s := range d.stats {
 		d.stats[s].balancing = balancings[app.Services[s].Balancing]
 	}
+	d.opServed, d.opCallMs = make([]float64, len(app.Ops)), make([]float64, len(app.Ops))
 	d.endpoints, d.carry = make([]desEndpoint, len(app.Endpoints)), make([]float64, len(app.Endpoints))
 	d.clients = make([]connection, clientConnections)
 	d.compile()

@@ -43,6 +43,7 @@ type desReplica struct {
 	next  uint8 // what its event there is
 
 	cpuMs     float64 // used since the window began
+	stallMs   float64 // that its chunks have stood still in stalls, since the window began
 	usedM     float64 // millicores over the last window
 	served    float64 // visits, ever: how warm it is
 	periods   float64 // CFS periods in which it ran, since the window began
@@ -79,6 +80,8 @@ func (d *DES) sync(r *desReplica) {
 		used := r.use * dt
 		r.cpuMs += used
 		r.budget -= used
+	} else if r.stalled {
+		r.stallMs += dt * float64(len(r.run))
 	}
 }
 

@@ -175,6 +175,8 @@ func (d *DES) closeWindow() {
 		st.Endpoints[e] = EndpointState{Offered: x.offered, Failed: x.failed, Late: x.late, MeanMs: x.latency.MeanMs(), P95Ms: x.latency.QuantileMs(0.95)}
 		x.offered, x.failed, x.late = 0, 0, 0
 	}
+	clear(d.opServed)
+	clear(d.opCallMs)
 }
 
 func (d *DES) reportService(s int, dt float64) {
@@ -186,9 +188,8 @@ func (d *DES) reportService(s int, dt float64) {
 	if v.Ready > 0 {
 		v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/float64(v.Ready))
 	}
-	x.clear()
 	v.CPUUsedMillis, v.Backlog = 0, 0
-	periods, throttled := 0.0, 0.0
+	periods, throttled, stallMs := 0.0, 0.0, 0.0
 	for k := range d.cl.pods[s] {
 		p := &d.cl.pods[s][k]
 		if p.replica < 0 {
@@ -203,7 +204,8 @@ func (d *DES) reportService(s int, dt float64) {
 		r.cpuMs = 0
 		periods += r.periods
 		throttled += r.throttled
-		r.periods, r.throttled = 0, 0
+		stallMs += r.stallMs
+		r.periods, r.throttled, r.stallMs = 0, 0, 0
 		v.CPUUsedMillis += r.usedM
 		v.Backlog += float64(r.queue.size) + max(0, float64(len(r.run))-r.cores)
 		p.served = r.served
@@ -212,11 +214,14 @@ func (d *DES) reportService(s int, dt float64) {
 		node.CPUUsedMillis += r.usedM
 		node.MemUsedMiB += v.MemMiB
 	}
+	v.StallMs = ratio(stallMs, x.served)
+	x.clear()
 	v.Throttled = min(1, ratio(throttled, periods)) // a stall may end in the window after its period began
 }
 
 func (x *desService) clear() {
 	x.arrived, x.served, x.failed, x.refused, x.overflow, x.sumMs, x.ownMs = 0, 0, 0, 0, 0, 0, 0
+	x.chunks, x.idle = 0, 0
 	x.latency.clear()
 }
 

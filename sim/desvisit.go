@@ -218,7 +218,8 @@ func (d *DES) compute(i int32) {
 	op := &d.ops[v.op]
 	r := &d.replicas[v.replica]
 	work := v.chunkMs
-	if op.wakeMs > 0 && len(r.run) == 0 && d.now > r.idleFrom {
+	idle := len(r.run) == 0 && d.now > r.idleFrom
+	if op.wakeMs > 0 && idle {
 		wake := op.wakeMs
 		if r.cold {
 			wake *= coldFactor(&d.app.Services[op.service], r.served)
@@ -228,6 +229,11 @@ func (d *DES) compute(i int32) {
 	if work <= 0 {
 		d.proceed(i)
 		return
+	}
+	st := &d.stats[op.service]
+	st.chunks++
+	if idle {
+		st.idle++
 	}
 	v.state = visitRunning
 	d.sync(r)
@@ -331,6 +337,8 @@ func (d *DES) complete(i int32) {
 	st.served++
 	st.sumMs += took
 	st.ownMs += took - v.callMs
+	d.opServed[v.op]++
+	d.opCallMs[v.op] += v.callMs
 	st.latency.add(took)
 	d.replicas[v.replica].served++
 	p, call, attempt := v.parent, v.call, v.attempt

@@ -99,6 +99,7 @@ type ServiceState struct {
 	Throttled float64 // share of 100 ms periods in which a replica used its quota up
 	MeanMs    float64 // latency of one visit as its caller sees it, calls included: mean
 	OwnMs     float64 // of that, time in the service itself: all but the waits for calls
+	StallMs   float64 // of that, time in stalls of a replica that has used its quota up
 	P95Ms     float64 // and 95th percentile
 	ErrorRate float64 // share of visits that failed
 	// Overflow is the number of visits (at the entry, requests too) that the request-level engine refused in the
