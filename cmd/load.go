@@ -54,7 +54,7 @@ type loadFlags struct {
 	scenarios []string
 	traces    []string
 	scale     float64
-	holdGaps  bool
+	fill      bool
 	flags     *pflag.FlagSet
 }
 
@@ -63,7 +63,16 @@ func (l *loadFlags) register(f *pflag.FlagSet, scenarios []string) {
 	f.StringSliceVar(&l.scenarios, "scenario", scenarios, "load scenarios: "+strings.Join(configs.Names(configs.Scenarios), ", ")+", or paths of .yaml files")
 	f.StringSliceVar(&l.traces, "trace", nil, "directories of recordings to replay; alone they replace the scenarios")
 	f.Float64Var(&l.scale, "trace-scale", 1, "multiply the rates of recordings")
-	f.BoolVar(&l.holdGaps, "hold-gaps", false, "where a recording has no rate, hold the last one")
+	registerFill(f, &l.fill)
+	f.BoolVar(&l.fill, "hold-gaps", false, "")
+	if err := f.MarkDeprecated("hold-gaps", "use --fill"); err != nil {
+		panic("cmd: " + err.Error())
+	}
+}
+
+// registerFill adds the flag of commands that read recordings.
+func registerFill(f *pflag.FlagSet, fill *bool) {
+	f.BoolVar(fill, "fill", false, "bridge gaps of recordings with the value before them, and say how many")
 }
 
 // registerPlural does the same for commands whose flag is --scenarios.
@@ -83,7 +92,7 @@ func (l *loadFlags) sources(app *loadedApp, opt sim.ReplayOptions) ([]benchmark.
 	if !(l.scale > 0) || l.scale > 1e6 {
 		return nil, usagef("--trace-scale %v: must be above 0 and at most 1e6", l.scale)
 	}
-	opt.Scale, opt.HoldGaps = l.scale, l.holdGaps
+	opt.Scale = l.scale
 	scenarios := l.scenarios
 	if len(l.traces) > 0 && !l.flags.Changed("scenario") && !l.flags.Changed("scenarios") {
 		scenarios = nil
@@ -97,7 +106,7 @@ func (l *loadFlags) sources(app *loadedApp, opt sim.ReplayOptions) ([]benchmark.
 		out = append(out, *src)
 	}
 	for _, dir := range l.traces {
-		src, err := loadTrace(dir, app, opt)
+		src, err := loadTrace(dir, app, l.fill, opt)
 		if err != nil {
 			return nil, err
 		}
@@ -125,8 +134,20 @@ func loadScenario(word string, app *loadedApp) (*benchmark.SourceSpec, error) {
 	return &benchmark.SourceSpec{Source: src, Hash: hashOf(f.Data)}, nil
 }
 
-func loadTrace(dir string, app *loadedApp, opt sim.ReplayOptions) (*benchmark.SourceSpec, error) {
-	rec, err := trace.Read(dir)
+// recordingOf is the application as recordings are checked against it.
+func recordingOf(app *sim.App) *trace.Application {
+	a := &trace.Application{Name: app.Name, Endpoints: app.EndpointNames()}
+	for s := range app.Services {
+		a.Services = append(a.Services, app.Services[s].Name)
+	}
+	return a
+}
+
+// loadTrace reads a recording to replay its load. Services that the application does not have are only warned of.
+func loadTrace(dir string, app *loadedApp, fill bool, opt sim.ReplayOptions) (*benchmark.SourceSpec, error) {
+	against := recordingOf(app.App)
+	against.LoadOnly = true
+	rec, err := trace.ReadWith(dir, trace.ReadOptions{Fill: fill, App: against})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +160,7 @@ func loadTrace(dir string, app *loadedApp, opt sim.ReplayOptions) (*benchmark.So
 	if err != nil {
 		return nil, err
 	}
-	return &benchmark.SourceSpec{Source: src, Hash: fmt.Sprintf("%s %+v", hash, opt)}, nil
+	return &benchmark.SourceSpec{Source: src, Hash: fmt.Sprintf("%s %+v %v", hash, opt, fill)}, nil
 }
 
 // hashDir identifies the contents of a directory of plain files.

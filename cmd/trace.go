@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,6 +74,7 @@ func newTraceImport(w *world) *cobra.Command {
 			if err := trace.Write(out, rec, write); err != nil {
 				return err
 			}
+			printWarnings(w.stdout, rec)
 			return printSummary(w.stdout, trace.Inspect(rec))
 		},
 	}
@@ -85,7 +87,8 @@ func newTraceImport(w *world) *cobra.Command {
 	f.StringVar(&start, "start", "", "time of the first row, RFC 3339 (default: as in the source)")
 	f.StringVar(&opt.Source, "source", "", "where the data come from, for meta.yaml")
 	f.StringVar(&opt.Licence, "licence", "", "their licence, for meta.yaml")
-	f.BoolVar(&opt.AllowGaps, "allow-gaps", false, "accept missing rows")
+	f.BoolVar(&opt.AllowGaps, "allow-gaps", false, "accept missing rows, and leave them missing")
+	f.BoolVar(&opt.Fill, "fill", false, "bridge missing rows and values with the value before them; the notes of the recording say how many")
 	f.StringVar(&opt.RateColumn, "rate-column", "", "csv: name of the column with the total rate")
 	f.Float64Var(&opt.KbitPerRequest, "kbit-per-request", 0, "gym-hpa: traffic received per request, to estimate rates")
 	f.StringVar(&opt.TrafficUnit, "traffic-unit", "", "gym-hpa: unit of the traffic columns, kbit/s (default) or kB/s")
@@ -111,6 +114,7 @@ func importMany(w *world, src, out string, opt trace.ImportOptions, write trace.
 			return err
 		}
 		fmt.Fprintf(w.stdout, "%s: %v in steps of %v\n", dir, rec.Duration(), rec.Meta.Interval)
+		printWarnings(w.stdout, rec)
 	}
 	return nil
 }
@@ -124,38 +128,65 @@ func importerHelp() string {
 }
 
 func newTraceInspect(w *world) *cobra.Command {
-	return &cobra.Command{
+	var opt trace.ReadOptions
+	c := &cobra.Command{
 		Use:     "inspect DIR",
 		Short:   "Say what a recording holds",
 		Example: "  grlscaler trace inspect testdata/recordings/h_rushsale",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			rec, err := trace.Read(args[0])
+			rec, err := trace.ReadWith(args[0], opt)
 			if err != nil {
 				return err
 			}
+			printWarnings(w.stdout, rec)
 			return printSummary(w.stdout, trace.Inspect(rec))
 		},
+	}
+	registerFill(c.Flags(), &opt.Fill)
+	return c
+}
+
+// printWarnings prints what was found when a recording was read or made.
+func printWarnings(w io.Writer, rec *trace.Recording) {
+	for i := range rec.Warnings {
+		fmt.Fprintf(w, "warning: %v\n", &rec.Warnings[i])
 	}
 }
 
 func newTraceValidate(w *world) *cobra.Command {
-	return &cobra.Command{
-		Use:     "validate DIR...",
-		Short:   "Check recordings and list every mistake",
-		Long:    "Check recordings and list every mistake. A directory that is no recording stands for all those below it.",
-		Example: "  grlscaler trace validate testdata/recordings",
-		Args:    cobra.MinimumNArgs(1),
+	var opt trace.ReadOptions
+	var appWord string
+	c := &cobra.Command{
+		Use:   "validate DIR...",
+		Short: "Check recordings and list every mistake",
+		Long: `Check recordings and list every mistake. A directory that is no recording stands for all those below it.
+With --app endpoints and services must be the application's; with --fill gaps are bridged first, as other commands do with
+that flag.`,
+		Example: `  grlscaler trace validate testdata/recordings
+  grlscaler trace validate --app online_boutique testdata/recordings/h_rushsale`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if appWord != "" {
+				app, err := loadApp(appWord)
+				if err != nil {
+					return err
+				}
+				opt.App = recordingOf(app.App)
+			}
 			dirs, err := trace.Find(args...)
 			if err != nil {
 				return err
 			}
 			bad := 0
 			for _, dir := range dirs {
-				report := trace.Validate(dir, trace.ReadOptions{})
-				for _, finding := range report.Findings {
-					fmt.Fprintf(w.stdout, "%s: %v\n", dir, finding)
+				report := trace.Validate(dir, opt)
+				for i := range report.Findings {
+					f := &report.Findings[i]
+					fmt.Fprintf(w.stdout, "%s: %v: %v (%s)\n", dir, f.Severity, f, f.Code)
+				}
+				if more := report.Errors + report.Warnings - len(report.Findings); more > 0 {
+					fmt.Fprintf(w.stdout, "%s: and %d more\n", dir, more)
 				}
 				if report.Errors > 0 {
 					bad++
@@ -169,6 +200,9 @@ func newTraceValidate(w *world) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&appWord, "app", "", "application whose endpoints and services the recordings must be about: a built-in name or the path of a .yaml file")
+	registerFill(c.Flags(), &opt.Fill)
+	return c
 }
 
 // plural prints a count with the right form.

@@ -130,7 +130,7 @@ func newTraining(cfg *rl.Config) (*training, error) {
 	}
 	t := &training{cfg: cfg, app: app}
 	if cfg.Env.Trace != "" {
-		src, err := loadTrace(cfg.Env.Trace, app, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
+		src, err := loadTrace(cfg.Env.Trace, app, false, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
 		if err != nil {
 			return nil, err
 		}

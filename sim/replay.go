@@ -28,10 +28,9 @@ var _ LoadSource = (*ReplaySource)(nil)
 
 // ReplayOptions change how a recording is replayed. The zero value replays all of it as it is.
 type ReplayOptions struct {
-	Scale    float64       // multiplies every rate; 0 = 1
-	Window   time.Duration // length of an episode, whose beginning the seed draws; 0 = the whole recording
-	Warmup   time.Duration // run at the first level before the counted part; 0 = DefaultWarmup, negative = none
-	HoldGaps bool          // hold the last known rate where the recording has none
+	Scale  float64       // multiplies every rate; 0 = 1
+	Window time.Duration // length of an episode, whose beginning the seed draws; 0 = the whole recording
+	Warmup time.Duration // run at the first level before the counted part; 0 = DefaultWarmup, negative = none
 }
 
 // DefaultWarmup is the uncounted part before an episode: a fresh HPA does not scale down for 300 s, so a cold
@@ -47,7 +46,7 @@ func NewReplaySource(name string, rec *trace.Recording, app *App, opt ReplayOpti
 	for e := range weights {
 		weights[e] = app.Endpoints[e].Weight
 	}
-	load, err := trace.LoadFromRecording(rec, app.EndpointNames(), trace.LoadOptions{Step: Tick, Weights: weights, Scale: opt.Scale, HoldGaps: opt.HoldGaps})
+	load, err := trace.LoadFromRecording(rec, app.EndpointNames(), trace.LoadOptions{Step: Tick, Weights: weights, Scale: opt.Scale})
 	if err != nil {
 		return nil, fmt.Errorf("recording %q for application %s: %w", name, app.Name, err)
 	}

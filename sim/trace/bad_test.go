@@ -41,7 +41,7 @@ func unpack(t testing.TB, ar *archive) fstest.MapFS {
 	}
 	for _, line := range strings.Split(ar.comment, "\n") {
 		words := strings.Fields(line)
-		if len(words) < 2 || fsys[words[1]] == nil {
+		if len(words) < 2 || fsys[words[1]] == nil { // a remark, or an option of badOptions
 			continue
 		}
 		f := fsys[words[1]]
@@ -96,17 +96,33 @@ func goldenArchives(t *testing.T, dir string, check func(t *testing.T, ar *archi
 	}
 }
 
+// badOptions are what lines of an archive's comment ask for: fill, or application ENDPOINTS SERVICES, the names with commas.
+func badOptions(ar *archive) (opt ReadOptions) {
+	for _, line := range strings.Split(ar.comment, "\n") {
+		words := strings.Fields(line)
+		switch {
+		case line == "fill":
+			opt.Fill = true
+		case len(words) == 3 && words[0] == "application":
+			opt.App = &Application{Name: "shop", Endpoints: strings.Split(words[1], ","), Services: strings.Split(words[2], ",")}
+		}
+	}
+	return opt
+}
+
 // TestBadRecordings holds one archive for each way in which a recording can be wrong, with the message that a user
 // gets. Between them they break every rule in Codes.
 func TestBadRecordings(t *testing.T) {
 	seen := map[Code]bool{}
 	goldenArchives(t, "bad", func(t *testing.T, ar *archive) string {
 		fsys := unpack(t, ar)
-		rec, err := ReadFS(fsys, ReadOptions{})
+		opt := badOptions(ar)
+		rec, err := ReadFS(fsys, opt)
 		if err == nil || rec != nil {
 			t.Fatalf("accepted: %v", err)
 		}
-		rep := ValidateFS(fsys, ReadOptions{MaxFindings: 1000})
+		opt.MaxFindings = 1000
+		rep := ValidateFS(fsys, opt)
 		var codes []string
 		for _, f := range rep.Findings {
 			seen[f.Code] = true

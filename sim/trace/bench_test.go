@@ -41,7 +41,7 @@ func BenchmarkReadTable(b *testing.B) {
 		b.SetBytes(int64(plain.Len()))
 		for b.Loop() {
 			l := newFindings(0)
-			ck := newChecker(&servicesTable, "services.csv", rec.Meta.Interval, false, l)
+			ck := newChecker(&servicesTable, "services.csv", &rec.Meta, &ReadOptions{}, l)
 			r, err := unzip(bytes.NewReader(data), bytes.Equal(data, zipped.Bytes()))
 			if err != nil {
 				b.Fatal(err)

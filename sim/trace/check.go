@@ -19,10 +19,14 @@ type checker struct {
 	file     string
 	interval int64 // ns; 0 = not known, then nothing that needs it is checked
 	gaps     bool  // rows may be missing
+	fill     bool  // missing rows are to be filled
 	out      *findings
+	app      *Application
+	limits   map[string]float64 // CPU limit of one replica of each service, where known
 
 	most  [maxValues]float64
 	whole [maxValues]bool
+	level [maxValues]bool
 
 	names  map[string]int32   // text -> id
 	texts  []string           // id -> text
@@ -34,11 +38,17 @@ type checker struct {
 	last   int64 // the last one, ns; -1 before the first
 	broken bool  // a row could not be placed: gaps may only be where it should have been and are not reported
 	holes  []hole
+
+	mostCPU     float64 // services: the largest cpu_m of a row
+	mostCPULine int
+	nodeCPU     float64 // nodes: cpu_m of all nodes at the present time, and the largest of any time
+	mostNodeCPU float64
 }
 
 // hole is a gap that was found. Gaps are reported at the end, when it is known whether every row had its place.
 type hole struct {
 	line  int
+	clock bool // too long to be filled
 	cause string
 }
 
@@ -50,16 +60,25 @@ type keyState struct {
 	label string
 	block int   // block of its last row, from 1
 	last  int64 // time of its last row, ns
+	rows  int
+	empty [maxValues]emptyCells
+	wide  float64 // services: replicas in its last row
 }
 
-func newChecker(t *table, file string, interval time.Duration, gaps bool, out *findings) *checker {
+// emptyCells are the cells of one column of a series that hold nothing.
+type emptyCells struct {
+	n, line int // how many, and the line of the first
+}
+
+func newChecker(t *table, file string, meta *Meta, opt *ReadOptions, out *findings) *checker {
 	c := &checker{
-		t: t, file: file, interval: int64(interval), gaps: gaps, out: out,
-		names: map[string]int32{}, keys: map[[2]int32]int32{}, last: -1,
+		t: t, file: file, interval: int64(meta.Interval), gaps: opt.AllowGaps || meta.Gaps || opt.Fill, fill: opt.Fill, out: out,
+		names: map[string]int32{}, keys: map[[2]int32]int32{}, last: -1, app: opt.App, limits: meta.CPULimitMillis,
 	}
 	for i, col := range t.values() {
 		_, c.most[i] = col.kind.unit()
 		c.whole[i] = col.kind == kindCount
+		c.level[i] = col.kind.level()
 	}
 	return c
 }
@@ -84,6 +103,7 @@ func (c *checker) name(line int, col *column, text string) (id int32, ok bool) {
 	id = int32(len(c.names))
 	c.names[text] = id
 	c.texts = append(c.texts, text)
+	c.known(line, col, text)
 	return id, true
 }
 
@@ -159,8 +179,7 @@ func (c *checker) place(line int, row *cells, ids [maxTexts]int32) {
 	c.rows++
 	at := row.at
 	if at < c.last {
-		c.broken = true
-		c.out.errorf(CodeTimeOrder, c.file, line, "t", "sort the rows by t", "%s comes after %s", seconds(at), seconds(c.last))
+		c.goesBack(line, at, row, ids)
 		return
 	}
 	if c.interval > 0 && at%c.interval != 0 {
@@ -172,6 +191,24 @@ func (c *checker) place(line int, row *cells, ids [maxTexts]int32) {
 	if at > c.last {
 		c.newTime(line, at)
 	}
+	s := c.state(row, ids)
+	if s.block == c.block {
+		c.out.errorf(CodeDuplicate, c.file, line, "", "keep one row for each time and name", "a second row of %s at t=%s", s.label, seconds(at))
+		return
+	}
+	if c.t.dense && s.block != c.block-1 {
+		if s.block == 0 {
+			c.gap(line, at/max(c.interval, 1), "%s has no row before t=%s", s.label, seconds(at))
+		} else {
+			c.gap(line, (at-s.last)/max(c.interval, 1)-1, "%s has no row between t=%s and t=%s", s.label, seconds(s.last), seconds(at))
+		}
+	}
+	s.block, s.last = c.block, at
+	c.together(line, row, s)
+}
+
+// state finds the series that a row belongs to.
+func (c *checker) state(row *cells, ids [maxTexts]int32) *keyState {
 	key := [2]int32{ids[0], -1}
 	if c.t.keys == 2 {
 		key[1] = ids[1]
@@ -180,21 +217,33 @@ func (c *checker) place(line int, row *cells, ids [maxTexts]int32) {
 	if !known {
 		i = int32(len(c.states))
 		c.keys[key] = i
-		c.states = append(c.states, keyState{label: c.label(row), last: -1})
+		c.states = append(c.states, keyState{label: c.label(row), last: -1, wide: NoValue()})
 	}
-	s := &c.states[i]
-	if s.block == c.block {
-		c.out.errorf(CodeDuplicate, c.file, line, "", "keep one row for each time and name", "a second row of %s at t=%s", s.label, seconds(at))
-		return
+	return &c.states[i]
+}
+
+// goesBack reports a row whose time is before that of the row above, and goes on from there: what follows a clock that was
+// set back is in order again.
+func (c *checker) goesBack(line int, at int64, row *cells, ids [maxTexts]int32) {
+	c.broken = true
+	s := c.state(row, ids)
+	if s.last > at {
+		c.out.errorf(CodeClock, c.file, line, "t", "give seconds since the start, which no clock change moves, and sort rows that are out of order",
+			"the time of %s goes back by %s s, from %s to %s%s", s.label, seconds(s.last-at), seconds(s.last), seconds(at), summerTime(s.last-at, c.interval))
+	} else {
+		c.out.errorf(CodeTimeOrder, c.file, line, "t", "sort the rows by t", "%s comes after %s", seconds(at), seconds(c.last))
 	}
-	if c.t.dense && s.block != c.block-1 {
-		if s.block == 0 {
-			c.gap(line, "%s has no row before t=%s", s.label, seconds(at))
-		} else {
-			c.gap(line, "%s has no row between t=%s and t=%s", s.label, seconds(s.last), seconds(at))
-		}
-	}
+	c.block++
+	c.last = at
 	s.block, s.last = c.block, at
+}
+
+// summerTime says what a jump of the clock by about an hour may be.
+func summerTime(jump, interval int64) string {
+	if d := jump - int64(time.Hour); d >= -interval && d <= interval {
+		return ": about an hour, as where summer time ends or begins"
+	}
+	return ""
 }
 
 // label names a row's key for messages.
@@ -214,12 +263,13 @@ func (c *checker) newTime(line int, at int64) {
 	}
 	if c.interval > 0 && !c.t.sparse && at != expected {
 		if n := (at - expected) / c.interval; n == 1 {
-			c.gap(line, "no rows at t=%s", seconds(expected))
+			c.gap(line, 1, "no rows at t=%s", seconds(expected))
 		} else {
-			c.gap(line, "no rows at %d times, t=%s to t=%s", n, seconds(expected), seconds(at-c.interval))
+			c.gap(line, n, "no rows at %d times, t=%s to t=%s%s", n, seconds(expected), seconds(at-c.interval), summerTime(at-expected, c.interval))
 		}
 	}
 	c.last = at
+	c.mostNodeCPU, c.nodeCPU = max(c.mostNodeCPU, c.nodeCPU), 0
 }
 
 // finish checks what only the end of the table shows.
@@ -230,16 +280,18 @@ func (c *checker) finish() {
 	}
 	for i := range c.states {
 		if s := &c.states[i]; c.t.dense && s.block != c.block {
-			c.gap(0, "%s has no row after t=%s, the table ends at t=%s", s.label, seconds(s.last), seconds(c.last))
+			c.gap(0, (c.last-s.last)/max(c.interval, 1), "%s has no row after t=%s, the table ends at t=%s", s.label, seconds(s.last), seconds(c.last))
 		}
 	}
+	c.mostNodeCPU = max(c.mostNodeCPU, c.nodeCPU)
 	c.reportGaps()
+	c.reportEmpty()
 }
 
-// gap notes that rows are missing.
-func (c *checker) gap(line int, cause string, args ...any) {
+// gap notes that n rows of a series, or all rows of n times, are missing.
+func (c *checker) gap(line int, n int64, cause string, args ...any) {
 	if !c.broken && c.interval > 0 && len(c.holes) < maxHoles {
-		c.holes = append(c.holes, hole{line, fmt.Sprintf(cause, args...)})
+		c.holes = append(c.holes, hole{line, n > MaxFill, fmt.Sprintf(cause, args...)})
 	}
 }
 
@@ -248,12 +300,20 @@ func (c *checker) reportGaps() {
 	if c.broken {
 		return
 	}
-	sev, cure := SeverityError, "add the rows, cells empty where nothing is known, or set gaps: true in meta.yaml"
-	if c.gaps {
-		sev, cure = SeverityWarning, ""
-	}
 	for _, h := range c.holes {
-		c.out.add(Finding{Severity: sev, Code: CodeGap, File: c.file, Line: h.line, Cause: h.cause, Cure: cure})
+		f := Finding{Severity: SeverityWarning, Code: CodeGap, File: c.file, Line: h.line, Cause: h.cause}
+		switch {
+		case h.clock && c.fill:
+			f.Severity, f.Code = SeverityError, CodeClock
+			f.Cure = fmt.Sprintf("a gap of more than %d intervals is not filled: cut the recording in two there, or correct the times", MaxFill)
+		case h.clock && !c.gaps:
+			f.Severity, f.Code = SeverityError, CodeClock
+			f.Cure = "cut the recording in two there, correct the times if the clock was set, or set gaps: true in meta.yaml"
+		case !c.gaps:
+			f.Severity = SeverityError
+			f.Cure = "add the rows, cells empty where nothing is known, fill them with --fill, or set gaps: true in meta.yaml"
+		}
+		c.out.add(f)
 	}
 }
 

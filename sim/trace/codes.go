@@ -37,8 +37,15 @@ const (
 	CodeReady         Code = "ready"
 	CodeTimeOrder     Code = "time-order"
 	CodeTimeGrid      Code = "time-grid"
+	CodeClock         Code = "clock"
 	CodeDuplicate     Code = "duplicate"
 	CodeGap           Code = "gap"
+	CodeMissing       Code = "missing"
+	CodeFill          Code = "fill"
+	CodeUnknown       Code = "unknown"
+	CodeNoReplicas    Code = "no-replicas"
+	CodeAboveLimit    Code = "above-limit"
+	CodeAboveNodes    Code = "above-nodes"
 	CodeLength        Code = "length"
 )
 
@@ -83,8 +90,15 @@ func Codes() []CodeInfo {
 		{CodeReady, "more ready replicas than replicas"},
 		{CodeTimeOrder, "a time before that of the row above"},
 		{CodeTimeGrid, "a time that is not a multiple of the interval"},
+		{CodeClock, "a clock that was set: the times of a name go back, or more rows are missing in a row than `--fill` bridges"},
 		{CodeDuplicate, "a second row for the same time and name"},
-		{CodeGap, "rows are missing; an error unless gaps are allowed, then a warning"},
+		{CodeGap, "rows are missing; an error unless gaps are allowed or filled, then a warning"},
+		{CodeMissing, "empty cells of a rate, a count of replicas, CPU or memory that is known at other times (a warning)"},
+		{CodeFill, "what `--fill` did (a warning), or a gap that it does not bridge"},
+		{CodeUnknown, "an endpoint or a service that the application does not have; checked where an application is given (services are only warned of where the load alone is used)"},
+		{CodeNoReplicas, "requests or CPU of a service with 0 replicas (a warning: it may have been scaled to zero within the interval)"},
+		{CodeAboveLimit, "more than twice the CPU that the replicas of a service may use"},
+		{CodeAboveNodes, "a service uses more CPU than all nodes have, or a node more than it has"},
 		{CodeLength, "tables of different length (a warning)"},
 	}
 }

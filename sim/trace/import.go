@@ -21,6 +21,7 @@ type ImportOptions struct {
 	Source      string        // provenance for meta.yaml; "" = the importer's default
 	Licence     string        // licence for meta.yaml; "" = the importer's default
 	AllowGaps   bool          // accept missing rows
+	Fill        bool          // bridge missing rows and values as [Recording.Fill] does
 
 	// RateColumn (csv) names the column of the total rate; other columns are left out.
 	RateColumn string
@@ -42,6 +43,7 @@ type Option string
 const (
 	OptionInterval       Option = "interval"
 	OptionAllowGaps      Option = "allow-gaps"
+	OptionFill           Option = "fill"
 	OptionRateColumn     Option = "rate-column"
 	OptionKbitPerRequest Option = "kbit-per-request"
 	OptionTrafficUnit    Option = "traffic-unit"
@@ -62,11 +64,11 @@ type Importer struct {
 func Importers() []Importer {
 	return []Importer{
 		{"csv", "plain rates: a time column, then one total rate or one column for each endpoint", "a file",
-			[]Option{OptionInterval, OptionAllowGaps, OptionRateColumn}, importFile(ImportCSV)},
+			[]Option{OptionInterval, OptionAllowGaps, OptionFill, OptionRateColumn}, importFile(ImportCSV)},
 		{"gym-hpa", "gym-hpa's wide CSV: one row a time, columns <service>_num_pods, _cpu_usage, ...", "a file",
-			[]Option{OptionInterval, OptionAllowGaps, OptionKbitPerRequest, OptionTrafficUnit}, importFile(ImportGymHPA)},
+			[]Option{OptionInterval, OptionAllowGaps, OptionFill, OptionKbitPerRequest, OptionTrafficUnit}, importFile(ImportGymHPA)},
 		{"recorded", "raw files of a recorded run: points, requests, replicas by the second", "a directory",
-			[]Option{OptionInterval, OptionPoint, OptionWarmUp}, func(src string, opt ImportOptions) (*Recording, error) {
+			[]Option{OptionInterval, OptionFill, OptionPoint, OptionWarmUp}, func(src string, opt ImportOptions) (*Recording, error) {
 				return ImportRecorded(os.DirFS(src), opt)
 			}},
 	}
@@ -97,7 +99,7 @@ func Import(src string, opt ImportOptions) (*Recording, error) {
 // refuseOthers returns an error if an option is set that the importer does not know.
 func (o *ImportOptions) refuseOthers(m Importer) error {
 	set := map[Option]bool{
-		OptionInterval: o.Interval != 0, OptionAllowGaps: o.AllowGaps, OptionRateColumn: o.RateColumn != "",
+		OptionInterval: o.Interval != 0, OptionAllowGaps: o.AllowGaps, OptionFill: o.Fill, OptionRateColumn: o.RateColumn != "",
 		OptionKbitPerRequest: o.KbitPerRequest != 0, OptionTrafficUnit: o.TrafficUnit != "",
 		OptionPoint: o.Point != "", OptionWarmUp: o.WarmUp,
 	}
@@ -148,8 +150,19 @@ func importFile(f func(io.Reader, string, ImportOptions) (*Recording, error)) fu
 	}
 }
 
-// checked returns rec if it satisfies the rules for recordings.
-func checked(rec *Recording) (*Recording, error) {
+// checked returns rec if it satisfies the rules for recordings, its gaps filled where that was asked for.
+func (o *ImportOptions) checked(rec *Recording) (*Recording, error) {
+	if err := rec.Check(); err != nil {
+		return nil, err
+	}
+	if !o.Fill {
+		return rec, nil
+	}
+	done, err := rec.Fill()
+	if err != nil {
+		return nil, err
+	}
+	rec.Warnings = append(rec.Warnings, done...)
 	if err := rec.Check(); err != nil {
 		return nil, err
 	}
@@ -198,8 +211,8 @@ func newGrid(w *wide, interval time.Duration, gaps bool) (*grid, error) {
 		if missing := g.row[i] - g.row[i-1] - 1; missing > 0 {
 			g.missing += missing
 			if !gaps {
-				out.errorf(CodeGap, file, lines[i], "", "add rows, give a longer interval, or allow gaps",
-					"%d rows are missing between line %d and this one", missing, lines[i-1])
+				out.errorf(CodeGap, file, lines[i], "", "add rows, give a longer interval, fill them with --fill, or allow gaps",
+					"%d rows are missing between line %d and this one%s", missing, lines[i-1], summerTime(int64(t-times[i-1]-interval), int64(interval)))
 			}
 		}
 		if !asked && times[i] == times[i-1] {

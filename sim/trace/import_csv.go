@@ -19,7 +19,7 @@ func ImportCSV(r io.Reader, file string, opt ImportOptions) (*Recording, error) 
 	if err := w.refuseNegative(func(string) bool { return false }); err != nil {
 		return nil, err
 	}
-	g, err := newGrid(w, opt.Interval, opt.AllowGaps)
+	g, err := newGrid(w, opt.Interval, opt.AllowGaps || opt.Fill)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func ImportCSV(r io.Reader, file string, opt ImportOptions) (*Recording, error) 
 			rec.Endpoints = append(rec.Endpoints, EndpointRow{g.at(k), col, rates[c][k], no, no, no, no, no})
 		}
 	}
-	return checked(rec)
+	return opt.checked(rec)
 }
 
 // rateColumns says which columns are rates.

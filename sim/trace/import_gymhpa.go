@@ -60,7 +60,7 @@ func ImportGymHPA(r io.Reader, file string, opt ImportOptions) (*Recording, erro
 	if err := w.refuseNegative(func(col string) bool { return strings.HasSuffix(col, "_num_pods") }); err != nil {
 		return nil, err
 	}
-	g, err := newGrid(w, opt.Interval, opt.AllowGaps)
+	g, err := newGrid(w, opt.Interval, opt.AllowGaps || opt.Fill)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func ImportGymHPA(r io.Reader, file string, opt ImportOptions) (*Recording, erro
 	if err := rec.estimateRates(opt.KbitPerRequest); err != nil {
 		return nil, err
 	}
-	return checked(rec)
+	return opt.checked(rec)
 }
 
 // gymColumns says which columns are used, and reports those that cannot be gym-hpa's.

@@ -99,7 +99,7 @@ func ImportRecorded(fsys fs.FS, opt ImportOptions) (*Recording, error) {
 	total := w.addEndpoints(rec, requests)
 	glitches := w.addServices(rec, replicas, total, w.byService(calls))
 	rec.Meta.Notes = append(rec.Meta.Notes, w.notes(p, len(requests), glitches)...)
-	return checked(rec)
+	return opt.checked(rec)
 }
 
 // MatchRecorded lists the runs whose names match a pattern as of [path.Match]: "g*" is every run that begins with g.

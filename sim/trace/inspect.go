@@ -206,7 +206,7 @@ func (s *Summary) findMissing(rec *Recording) {
 		miss("rates by endpoint: a replay spreads the total over the application's endpoint mix")
 	}
 	if n := countMissing(&endpointsTable, rec, 0); n > 0 && s.Replayable {
-		miss("%d of %d request rates: a replay needs a window without them, or holds the last rate", n, len(rec.Endpoints))
+		miss("%d of %d request rates: a replay needs a window without them, or --fill", n, len(rec.Endpoints))
 	}
 	if len(rec.Endpoints) > 0 && countMissing(&endpointsTable, rec, 2) == len(rec.Endpoints) {
 		miss("latency by endpoint: a replay cannot be compared with what was recorded")

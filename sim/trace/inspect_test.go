@@ -39,7 +39,7 @@ func TestInspect(t *testing.T) {
 			{"db", 2, 2, no, no, no, no, no, no},
 		},
 		Missing: []string{
-			"2 of 9 request rates: a replay needs a window without them, or holds the last rate",
+			"2 of 9 request rates: a replay needs a window without them, or --fill",
 			"calls between services", "nodes", "wall-clock start", "source",
 		},
 	}

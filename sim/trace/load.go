@@ -15,6 +15,9 @@ const DefaultStep = time.Second
 // maxLoadValues bounds the size of a Load (0.5 GiB), so that a wrong time cannot take all the memory.
 const maxLoadValues = 1 << 26
 
+// MaxRPS is the largest rate of an endpoint that is replayed: more than any site has.
+const MaxRPS = 1e7
+
 // Load is the intended rate of every endpoint in every tick: what the simulator replays.
 type Load struct {
 	Step      time.Duration // length of a tick
@@ -36,8 +39,6 @@ type LoadOptions struct {
 	Weights []float64
 	// Scale multiplies every rate; 0 = 1.
 	Scale float64
-	// HoldGaps lets a missing rate be the last one known before it (at the start: the first one after it).
-	HoldGaps bool
 }
 
 // Ticks is the number of ticks.
@@ -83,8 +84,8 @@ func (l *Load) Requests() float64 {
 // a line through the means would not, and would round off the surges that a controller is tested with. The rates inside
 // an interval are not known, and a smaller interval shows the noise of few requests: a replay draws its own.
 //
-// It is an error if the recording has no rates, an endpoint that is not among endpoints, or (unless HoldGaps) a
-// missing rate within the window. Endpoints that it does not mention get rate 0 and a warning.
+// It is an error if the recording has no rates, an endpoint that is not among endpoints, or a missing rate within the
+// window ([Recording.Fill] bridges gaps), or if a rate is above MaxRPS. The warnings of the recording go with the load. Endpoints that it does not mention get rate 0 and a warning.
 func LoadFromRecording(rec *Recording, endpoints []string, opt LoadOptions) (*Load, error) {
 	if opt.Step == 0 {
 		opt.Step = DefaultStep
@@ -96,7 +97,11 @@ func LoadFromRecording(rec *Recording, endpoints []string, opt LoadOptions) (*Lo
 	if err != nil {
 		return nil, fmt.Errorf("load of the recording: %w", err)
 	}
-	l := &Load{Step: opt.Step, Endpoints: slices.Clone(endpoints), Warnings: warnings}
+	l := &Load{Step: opt.Step, Endpoints: slices.Clone(endpoints)}
+	for i := range rec.Warnings {
+		l.Warnings = append(l.Warnings, rec.Warnings[i].Error())
+	}
+	l.Warnings = append(l.Warnings, warnings...)
 	if err := l.fill(rates, rec.Meta.Interval, opt); err != nil {
 		return nil, fmt.Errorf("load of the recording: %w", err)
 	}
@@ -234,12 +239,8 @@ func (l *Load) fill(rates []float64, interval time.Duration, opt LoadOptions) er
 	case !(opt.Scale > 0) || math.IsInf(opt.Scale, 0):
 		return fmt.Errorf("scale %v is not a number above 0", opt.Scale)
 	}
-	held, err := holdOrRefuse(rates, l.Endpoints, interval, from, to, opt.HoldGaps)
-	if err != nil {
+	if err := refuseRates(rates, l.Endpoints, interval, from, to, opt.Scale); err != nil {
 		return err
-	}
-	if held > 0 {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%d missing rates were taken to be the last known ones", held))
 	}
 	l.RPS = make([]float64, int((to-from)/step)*n)
 	for k := range l.Ticks() {
@@ -266,39 +267,24 @@ func (l *Load) fill(rates []float64, interval time.Duration, opt LoadOptions) er
 	return nil
 }
 
-// holdOrRefuse deals with missing rates in the intervals that touch [from, to): it fills them with the last known
-// one (wherever that is) and counts them, or returns an error that names the first.
-func holdOrRefuse(rates []float64, endpoints []string, interval, from, to time.Duration, hold bool) (held int, err error) {
+// refuseRates returns an error that names the first missing rate in the intervals that touch [from, to), or the first that
+// is too large.
+func refuseRates(rates []float64, endpoints []string, interval, from, to time.Duration, scale float64) error {
 	n := len(endpoints)
-	lo, hi := int(from/interval), int((to-1)/interval)
-	for e, name := range endpoints {
-		last := NoValue()
-		for k := range len(rates) / n {
-			if v := rates[k*n+e]; Has(v) {
-				last = v
-				break // the first known rate stands in for those before it
+	for k := int(from / interval); k <= int((to-1)/interval); k++ {
+		for e, name := range endpoints {
+			v := rates[k*n+e]
+			at := seconds(int64(k) * int64(interval))
+			if !Has(v) {
+				return fmt.Errorf("endpoint %q has no rate at t=%s; choose a window without gaps, or bridge them with --fill", name, at)
 			}
-		}
-		if hold && !Has(last) {
-			return 0, fmt.Errorf("endpoint %q has no rate at any time", name)
-		}
-		for k := range len(rates) / n {
-			if v := rates[k*n+e]; Has(v) {
-				last = v
-				continue
+			if v*scale > MaxRPS {
+				return fmt.Errorf("endpoint %q gets %s requests/s at t=%s, %s recorded times %s; at most %s can be simulated: give a smaller scale",
+					name, short(v*scale), at, short(v), short(scale), short(MaxRPS))
 			}
-			inside := k >= lo && k <= hi
-			if inside && !hold {
-				return 0, fmt.Errorf("endpoint %q has no rate at t=%s; choose a window without gaps, or allow the last rate to be held",
-					name, seconds(int64(k)*int64(interval)))
-			}
-			if inside {
-				held++
-			}
-			rates[k*n+e] = last
 		}
 	}
-	return held, nil
+	return nil
 }
 
 func fillNoValue(v []float64) {

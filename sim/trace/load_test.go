@@ -51,10 +51,6 @@ func TestLoad(t *testing.T) {
 			[]string{`the rate of "all" is 2 times the sum of the endpoints' rates, which are used`}},
 		{"endpoint not recorded", ends(s, two[:1], []float64{7}), LoadOptions{}, []float64{7, 0}, []string{`endpoint "cart" is not in the recording and gets no requests`}},
 		{"gaps outside the window", ends(s, two, []float64{no, 1}, []float64{2, 2}, []float64{3, no}), LoadOptions{From: s, To: 2 * s}, []float64{2, 2}, nil},
-		{"gaps held", ends(s, two, []float64{no, 1}, []float64{2, no}, []float64{no, no}), LoadOptions{HoldGaps: true}, []float64{2, 1, 2, 1, 2, 1},
-			[]string{"4 missing rates were taken to be the last known ones"}},
-		{"gap before the window held", ends(s, two, []float64{5, 1}, []float64{no, 2}, []float64{no, 3}), LoadOptions{HoldGaps: true, From: 2 * s}, []float64{5, 3},
-			[]string{"1 missing rates were taken to be the last known ones"}},
 	} {
 		got, err := LoadFromRecording(c.rec, two, c.opt)
 		if err != nil {
@@ -107,9 +103,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"window off the ticks", good, two, LoadOptions{From: s / 2}, "the window from 500ms to 10s does not begin and end on a tick of 1s"},
 		{"tick", good, two, LoadOptions{Step: -1}, "a tick of -1ns is too short"},
 		{"scale", good, two, LoadOptions{Scale: -1}, "scale -1 is not a number above 0"},
-		{"gap", ends(5*s, two, []float64{1, 1}, []float64{no, 1}), two, LoadOptions{}, `endpoint "home" has no rate at t=5; choose a window without gaps, or allow the last rate to be held`},
+		{"gap", ends(5*s, two, []float64{1, 1}, []float64{no, 1}), two, LoadOptions{}, `endpoint "home" has no rate at t=5; choose a window without gaps, or bridge them with --fill`},
 		{"gap in the total", ends(5*s, []string{"all"}, []float64{1}, []float64{no}), two, LoadOptions{Weights: []float64{1, 1}}, `endpoint "home" has no rate at t=5`},
-		{"nothing to hold", ends(5*s, two, []float64{1, no}), two, LoadOptions{HoldGaps: true}, `endpoint "cart" has no rate at any time`},
+		{"too much load", ends(5*s, two, []float64{1, 1}, []float64{20, 1}), two, LoadOptions{Scale: 1e6},
+			`endpoint "home" gets 2e+07 requests/s at t=5, 20 recorded times 1e+06; at most 1e+07 can be simulated: give a smaller scale`},
 		{"too long", long, two, LoadOptions{}, "180000001 intervals of 2 endpoints are too many; use a longer interval"},
 		{"too many ticks", good, two, LoadOptions{Step: time.Millisecond, To: 10 * s}, ""},
 	} {
@@ -179,4 +176,17 @@ func ExampleLoadFromRecording() {
 	// 26.2 requests/s, 12.2 of them for a product
 	// 48.8 requests/s, 21.4 of them for a product
 	// 54.0 requests/s, 27.2 of them for a product
+}
+
+// The warnings of a recording are shown beside what is made of its load.
+func TestLoadPassesWarningsOn(t *testing.T) {
+	rec := ends(time.Second, []string{"home"}, []float64{1})
+	rec.Warnings = []Finding{{Severity: SeverityWarning, File: "endpoints.csv", Line: 3, Cause: "no rows at t=5"}}
+	l, err := LoadFromRecording(rec, []string{"home"}, LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(l.Warnings, []string{"endpoints.csv:3: no rows at t=5"}) {
+		t.Errorf("%q", l.Warnings)
+	}
 }

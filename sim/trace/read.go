@@ -24,6 +24,10 @@ const maxMeta = 1 << 20
 type ReadOptions struct {
 	// AllowGaps accepts missing rows, as gaps: true in meta.yaml does.
 	AllowGaps bool
+	// Fill bridges gaps, as [Recording.Fill] does. What was filled is among the warnings.
+	Fill bool
+	// App, if given, is the application whose endpoints and services the recording must be about.
+	App *Application
 	// MaxFindings is how many mistakes an error lists at most; 0 = DefaultMaxFindings.
 	MaxFindings int
 }
@@ -81,17 +85,26 @@ func walk(fsys fs.FS, opt ReadOptions, rec *Recording) (*findings, []TableInfo) 
 	if !ok {
 		return l, nil
 	}
+	if rec == nil && opt.Fill {
+		rec = &Recording{} // only with its rows it is known what there is to fill
+	}
 	if rec != nil {
 		rec.Meta = meta
 	}
+	if a := opt.App; a != nil && meta.Application != a.Name && meta.Application != AnyApplication {
+		l.add(Finding{Severity: SeverityWarning, Code: CodeApplication, File: metaFile, Column: "application",
+			Cause: fmt.Sprintf("is a recording of %s, used with %s", meta.Application, a.Name)})
+	}
 	files := tableFiles(fsys, l)
 	var infos []TableInfo
+	checkers := map[*table]*checker{}
 	for _, t := range tables {
 		file := files[t]
 		if file == "" {
 			continue
 		}
-		ck := newChecker(t, file, meta.Interval, opt.AllowGaps || meta.Gaps, l)
+		ck := newChecker(t, file, &meta, &opt, l)
+		checkers[t] = ck
 		var each func(*cells)
 		if rec != nil {
 			each = rowsOf(rec, t).add
@@ -104,10 +117,46 @@ func walk(fsys fs.FS, opt ReadOptions, rec *Recording) (*findings, []TableInfo) 
 	if len(files) == 0 && l.errors == 0 {
 		l.errorf(CodeNoTables, "", 0, "", "add at least endpoints.csv with t,endpoint,rps", "there is no table")
 	}
+	compareNodes(checkers[&servicesTable], checkers[&nodesTable], l)
 	if l.errors == 0 {
 		compareEnds(infos, l)
 	}
+	if opt.Fill && l.errors == 0 {
+		fillRead(rec, l)
+	}
+	if rec != nil {
+		for _, f := range l.kept {
+			if f.Severity == SeverityWarning {
+				rec.Warnings = append(rec.Warnings, f)
+			}
+		}
+		if more := l.warnings - len(rec.Warnings); more > 0 {
+			rec.Warnings = append(rec.Warnings, Finding{Severity: SeverityWarning, Code: CodeGap, Cause: fmt.Sprintf("and %d more warnings", more)})
+		}
+	}
 	return l, infos
+}
+
+// fillRead bridges the gaps of a recording that was read.
+func fillRead(rec *Recording, l *findings) {
+	done, err := rec.Fill()
+	for _, f := range done {
+		l.add(f)
+	}
+	for _, err := range unjoin(err) {
+		var f *Finding
+		if errors.As(err, &f) {
+			l.add(*f)
+		}
+	}
+}
+
+// unjoin takes joined errors apart.
+func unjoin(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	return []error{err}
 }
 
 // readMeta reads meta.yaml. ok is false if there is no recording to go on with.

@@ -30,6 +30,8 @@ type Recording struct {
 	Services  []ServiceRow
 	Edges     []EdgeRow
 	Nodes     []NodeRow
+	// Warnings are what was found when it was read that a user of it should know. They are not written.
+	Warnings []Finding
 }
 
 // Meta says what a recording is.

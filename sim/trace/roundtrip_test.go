@@ -35,18 +35,18 @@ func genRecording() *rapid.Generator[*Recording] {
 				if rapid.Bool().Draw(t, "skip") && i > 0 {
 					continue
 				}
-				p := []float64{number(1e9), number(1e9), number(1e9)}
+				p := []float64{number(1e8), number(1e8), number(1e8)}
 				if Has(p[0] + p[1] + p[2]) {
 					slices.Sort(p)
 				} else {
 					p[1], p[2] = NoValue(), NoValue()
 				}
-				rec.Endpoints = append(rec.Endpoints, EndpointRow{at, n, number(1e9), p[0], p[1], p[2], number(1), number(1e9)})
+				rec.Endpoints = append(rec.Endpoints, EndpointRow{at, n, number(1e7), p[0], p[1], p[2], number(1), number(1e8)})
 				count := math.Floor(number(1e6))
-				rec.Services = append(rec.Services, ServiceRow{at, n, count, count, number(1e9), number(1e9), number(1e9), p[0], p[1], p[2],
-					number(1), number(1e12), number(1e12), number(1), number(1e9)})
-				rec.Edges = append(rec.Edges, EdgeRow{at, n, names[0], number(1e9), number(1e9), number(1)})
-				rec.Nodes = append(rec.Nodes, NodeRow{at, n, names[len(names)-1], number(1e9), number(1e9), number(1e9), number(1e9)})
+				rec.Services = append(rec.Services, ServiceRow{at, n, count, count, number(1e8), number(1e9), number(1e7), p[0], p[1], p[2],
+					number(1), number(1e12), number(1e12), number(1), number(1e8)})
+				rec.Edges = append(rec.Edges, EdgeRow{at, n, names[0], number(1e7), number(1e8), number(1)})
+				rec.Nodes = append(rec.Nodes, NodeRow{at, n, names[len(names)-1], 1e8, number(1e9), number(1e8), number(1e9)})
 			}
 		}
 		return rec

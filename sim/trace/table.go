@@ -26,11 +26,11 @@ func (k kind) unit() (unit string, most float64) {
 	case kindCount:
 		return "count", 1e6
 	case kindRate:
-		return "1/s", 1e9
+		return "1/s", 1e7 // ten million
 	case kindMs:
-		return "ms", 1e9 // 11 days
+		return "ms", 1e8 // 28 hours
 	case kindMillis:
-		return "millicores", 1e9 // a million cores
+		return "millicores", 1e8 // a hundred thousand cores
 	case kindMiB:
 		return "MiB", 1e9 // a pebibyte
 	case kindKbps:
@@ -39,6 +39,16 @@ func (k kind) unit() (unit string, most float64) {
 		return "fraction", 1
 	}
 	return "", 0
+}
+
+// level reports whether a number of this kind stays about the same from one interval to the next, so that the last one
+// stands in for one that is missing. Latencies and shares do not: they are made by what happened in the interval.
+func (k kind) level() bool {
+	switch k {
+	case kindCount, kindRate, kindMillis, kindMiB, kindKbps:
+		return true
+	}
+	return false
 }
 
 // column describes one column of a table.

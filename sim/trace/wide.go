@@ -139,7 +139,14 @@ func (w *wide) readRows(cr *csv.Reader, names []string, timeCol int, fields []in
 		}
 		at -= w.shift
 		if n := len(w.times); n > 0 && at < w.times[n-1] {
-			out.errorf(CodeTimeOrder, w.file, line, names[timeCol], "sort the rows by time", "%s comes before the time of the row above", quoted(rec[timeCol]))
+			back := w.times[n-1] - at
+			out.errorf(CodeClock, w.file, line, names[timeCol], "give seconds, or dates with their time zone, and sort rows that are out of order",
+				"%s is %s s before the time of the row above%s", quoted(rec[timeCol]), seconds(int64(back)), summerTime(int64(back), int64(time.Minute)))
+			w.times = append(w.times, at) // go on from there: what follows a clock that was set back is in order again
+			w.lines = append(w.lines, line)
+			for c := range fields {
+				w.values[c] = append(w.values[c], NoValue())
+			}
 			continue
 		}
 		w.times = append(w.times, at)

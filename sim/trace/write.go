@@ -30,6 +30,7 @@ func (r *Recording) Check() error {
 		l.add(f)
 	}
 	empty := true
+	checkers := map[*table]*checker{}
 	var c cells
 	for _, t := range tables {
 		rows := rowsOf(r, t)
@@ -37,13 +38,15 @@ func (r *Recording) Check() error {
 			continue
 		}
 		empty = false
-		ck := newChecker(t, t.name+".csv", r.Meta.Interval, r.Meta.Gaps, l)
+		ck := newChecker(t, t.name+".csv", &r.Meta, &ReadOptions{}, l)
+		checkers[t] = ck
 		for i := range rows.len() {
 			rows.get(i, &c)
 			checkRow(ck, i+2, &c)
 		}
 		ck.finish()
 	}
+	compareNodes(checkers[&servicesTable], checkers[&nodesTable], l)
 	if empty {
 		l.errorf(CodeNoTables, "", 0, "", "a recording needs at least one row", "there is no table")
 	}
