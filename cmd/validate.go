@@ -13,20 +13,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/grlscaler/grlscaler/sim/trace"
 	"github.com/grlscaler/grlscaler/sim/validate"
 )
 
 // validation is what one call of validate does.
 type validation struct {
-	app      string
-	traces   []string
-	engine   engineFlag
-	seeds    int
-	plot     string
-	out      string
-	holdGaps bool
-	startUp  bool
-	workers  int
+	app     string
+	traces  []string
+	engine  engineFlag
+	seeds   int
+	plot    string
+	out     string
+	fill    bool
+	startUp bool
+	workers int
 }
 
 func newValidate(w *world) *cobra.Command {
@@ -51,7 +52,7 @@ calibrate has fitted to other recordings.`,
 	f.IntVar(&v.seeds, "seeds", validate.DefaultSeeds, "runs with different random numbers that are taken together")
 	f.StringVar(&v.plot, "plot", "", "file to draw recorded and predicted numbers to (SVG)")
 	f.StringVar(&v.out, "out", "", "directory to write the tables (summary.md) and every number (rows.csv) to")
-	f.BoolVar(&v.holdGaps, "hold-gaps", false, "where a recording has no rate, hold the last one")
+	registerFill(f, &v.fill)
 	f.BoolVar(&v.startUp, "startup", false, "let replicas start by the CPU that they need, from when they were created, instead of forcing the recorded ready ones")
 	f.IntVar(&v.workers, "workers", 0, "recordings at once; 0 = one for each core. The result does not depend on it")
 	return c
@@ -72,7 +73,7 @@ func (v *validation) do(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	recs, err := validate.ReadAll(v.traces...)
+	recs, err := validate.ReadAll(trace.ReadOptions{Fill: v.fill, App: recordingOf(app.App)}, v.traces...)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (v *validation) do(ctx context.Context, w *world) error {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	opt := validate.Options{Engine: engine.make, Seeds: v.seeds, HoldGaps: v.holdGaps, StartUp: v.startUp}
+	opt := validate.Options{Engine: engine.make, Seeds: v.seeds, StartUp: v.startUp}
 	progress, done := reporter{w: w, quiet: len(recs) < 3}, 0
 	results, err := validate.CompareAll(ctx, app.App, recs, opt, workers, func(name string) {
 		done++

@@ -33,8 +33,6 @@ type Options struct {
 	// the recorded system created them. Without it the recorded `ready` replicas are forced. The fixed part of a start
 	// and its jitter stand for a scheduler and probes, which the recorded systems need not have; they are left out.
 	StartUp bool
-	// HoldGaps holds the last known rate where the recording has none, instead of refusing it.
-	HoldGaps bool
 }
 
 func (o Options) seeds() int {
@@ -142,7 +140,7 @@ func newReplay(app *sim.App, rec *trace.Recording, opt Options) (*replay, error)
 	if rec.Meta.Interval%sim.Tick != 0 {
 		return nil, fmt.Errorf("an interval of %v cannot be compared with ticks of %v; import the recording with whole seconds", rec.Meta.Interval, sim.Tick)
 	}
-	load, err := trace.LoadFromRecording(rec, app.EndpointNames(), trace.LoadOptions{Step: sim.Tick, Weights: weights(app), HoldGaps: opt.HoldGaps})
+	load, err := trace.LoadFromRecording(rec, app.EndpointNames(), trace.LoadOptions{Step: sim.Tick, Weights: weights(app)})
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +169,7 @@ func weights(app *sim.App) []float64 {
 }
 
 // readReplicas takes the replicas of each service from the services table: ready ones, or those wanted when replicas start as
-// the application says. An interval without a number keeps the one before; a service without any has the application's.
+// the application says. A service without any has the application's; one with some must have all.
 func (r *replay) readReplicas(app *sim.App) error {
 	steps := r.load.Ticks() / r.interval // at least one: a load has whole intervals
 	r.replicas = make([][]int, steps)
@@ -196,31 +194,29 @@ func (r *replay) readReplicas(app *sim.App) error {
 		}
 	}
 	for s := range app.Services {
-		r.fillReplicas(app, s)
+		if err := r.allReplicas(app, s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// fillReplicas replaces the unknown numbers of a service.
-func (r *replay) fillReplicas(app *sim.App, s int) {
-	first := slices.IndexFunc(r.replicas, func(row []int) bool { return row[s] >= 0 })
-	last := app.Services[s].InitialReplicas
-	if first >= 0 {
-		last = r.replicas[first][s]
-	} else {
-		r.notes = append(r.notes, fmt.Sprintf("the replicas of %s were not recorded: %d, as the application says", app.Services[s].Name, last))
+// allReplicas demands a number of replicas of a service in every interval, or in none: then it is the application's.
+func (r *replay) allReplicas(app *sim.App, s int) error {
+	name := app.Services[s].Name
+	unknown := func(row []int) bool { return row[s] < 0 }
+	first := slices.IndexFunc(r.replicas, unknown)
+	if first < 0 {
+		return nil
 	}
-	held := 0
-	for k := range r.replicas {
-		if r.replicas[k][s] < 0 {
-			r.replicas[k][s] = last
-			held++
+	for _, row := range r.replicas {
+		if !unknown(row) {
+			return fmt.Errorf("the recording has no replicas of %s at t=%g s; bridge gaps with --fill", name, (time.Duration(first) * r.rec.Meta.Interval).Seconds())
 		}
-		last = r.replicas[k][s]
+		row[s] = app.Services[s].InitialReplicas
 	}
-	if first >= 0 && held > 0 {
-		r.notes = append(r.notes, fmt.Sprintf("the replicas of %s were not recorded in %d of %d intervals: held", app.Services[s].Name, held, len(r.replicas)))
-	}
+	r.notes = append(r.notes, fmt.Sprintf("the replicas of %s were not recorded: %d, as the application says", name, app.Services[s].InitialReplicas))
+	return nil
 }
 
 func serviceNames(app *sim.App) string {

@@ -18,14 +18,14 @@ type Named struct {
 }
 
 // ReadAll reads the recordings in dirs, and those below a directory that is none, named after their directories.
-func ReadAll(dirs ...string) ([]Named, error) {
+func ReadAll(opt trace.ReadOptions, dirs ...string) ([]Named, error) {
 	found, err := trace.Find(dirs...)
 	if err != nil {
 		return nil, err
 	}
 	var all []Named
 	for _, dir := range found {
-		rec, err := trace.Read(dir)
+		rec, err := trace.ReadWith(dir, opt)
 		if err != nil {
 			return nil, err
 		}

@@ -217,13 +217,17 @@ func TestOwnStartUp(t *testing.T) {
 
 func TestReplayRefuses(t *testing.T) {
 	app := simtest.Chain(t)
-	ok := func() *trace.Recording { return chainRecording([][2]float64{{5, 5}}, [][3]float64{{1, 1, 1}}) }
+	ok := func() *trace.Recording {
+		return chainRecording([][2]float64{{5, 5}, {5, 5}}, [][3]float64{{1, 1, 1}, {1, 1, 1}})
+	}
 	for _, c := range []struct {
 		name, want string
 		change     func(*trace.Recording)
 	}{
 		{"another application", `recording x: service "db" of the recording is not in application chain, which has front, logic, store; rename it in one of them`,
 			func(r *trace.Recording) { r.Services[2].Service = "db" }},
+		{"replicas missing", `recording x: the recording has no replicas of logic at t=5 s; bridge gaps with --fill`,
+			func(r *trace.Recording) { r.Services[4].Ready, r.Services[4].Replicas = trace.NoValue(), trace.NoValue() }},
 		{"no room", `recording x: 8 of the 60 recorded replicas of front find no room on the nodes of application chain; add nodes to its pools`,
 			func(r *trace.Recording) { r.Services[0].Ready, r.Services[0].Replicas = 60, 60 }},
 		{"a limit below what it idles with", `recording x: the recorded CPU limit of logic, 4 m, is not above the 5 m (base_cpu_m) that application chain lets an idle replica use`,
@@ -243,14 +247,12 @@ func TestNotes(t *testing.T) {
 	app := simtest.Chain(t)
 	rec := chainRecording([][2]float64{{5, 5}, {5, 5}}, [][3]float64{{1, 1, 1}, {1, 1, 1}})
 	delete(rec.Meta.CPULimitMillis, "store")
-	rec.Services[4].Ready, rec.Services[4].Replicas = trace.NoValue(), trace.NoValue()
 	rec.Services = append(rec.Services[:2], rec.Services[3:5]...)
 	p, err := Replay(app, rec, Options{Engine: fluid})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"the replicas of logic were not recorded in 1 of 2 intervals: held",
 		"the replicas of store were not recorded: 1, as the application says",
 		"the CPU limit of store was not recorded: 200 m, as the application says",
 	}
