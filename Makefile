@@ -29,7 +29,7 @@ PURE = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
 	awk '/sugarme\/gotch/ { sub(/\.test$$/, "", $$1); torch[$$1] = 1; next } \
 	     { all[$$1] = 1 } END { for (p in all) if (p !~ /[._]test$$/ && !torch[p]) print p }' | sort
 
-.PHONY: setup system build run learning test race bench vet fmt-check staticcheck lint clean distclean help
+.PHONY: setup system build run learning fidelity test race bench vet fmt-check staticcheck lint clean distclean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ test: setup ## run all tests
 
 learning: setup ## train every policy with three seeds and compare (about 15 minutes)
 	sh scripts/learning.sh
+
+# Packages whose TestFidelityTables writes tables of docs/fidelity.md; one after another, as they write one file.
+FIDELITY = ./sim/validate
+
+fidelity: setup ## make the tables of docs/fidelity.md again (under an hour)
+	go test -p 1 $(FIDELITY) -run '^TestFidelityTables$$' -count 1 -update -timeout 60m $(TESTFLAGS)
 
 race: setup ## run the tests of packages without libtorch under the race detector
 	@pkgs="$$($(PURE))"; test -n "$$pkgs" && set -x && go test -race $(TESTFLAGS) $$pkgs

@@ -65,11 +65,15 @@ func (s Stat) cell() string {
 	if s.N == 0 {
 		return "-"
 	}
+	return significant(100*s.Median) + s.rest()
+}
+
+func (s Stat) rest() string {
 	sign := "+"
 	if s.Bias < 0 {
 		sign = "-"
 	}
-	return fmt.Sprintf("%s (%s) %s%s, %d", significant(100*s.Median), significant(100*s.P90), sign, significant(math.Abs(100*s.Bias)), s.N)
+	return fmt.Sprintf(" (%s) %s%s, %d", significant(100*s.P90), sign, significant(math.Abs(100*s.Bias)), s.N)
 }
 
 // OverviewTable has a line for each recording: all its requests.
@@ -194,7 +198,7 @@ func significant(v float64) string {
 	switch a := math.Abs(v); {
 	case !trace.Has(v):
 		return "-"
-	case v == 0:
+	case a < 0.0005:
 		return "0"
 	case a < 0.0095:
 		return fmt.Sprintf("%.1g", v)
