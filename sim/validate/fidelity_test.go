@@ -16,6 +16,7 @@ import (
 
 	"github.com/grlscaler/grlscaler/internal/docblock"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 var update = flag.Bool("update", false, "run everything and write its tables into docs/fidelity.md")
@@ -85,7 +86,7 @@ func TestFidelityTables(t *testing.T) {
 		seeds = 1
 	}
 	var err error
-	if s.recs, err = ReadAll(dirs...); err != nil {
+	if s.recs, err = ReadAll(trace.ReadOptions{}, dirs...); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range engines {

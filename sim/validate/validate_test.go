@@ -227,7 +227,9 @@ func TestReplayRefuses(t *testing.T) {
 		{"another application", `recording x: service "db" of the recording is not in application chain, which has front, logic, store; rename it in one of them`,
 			func(r *trace.Recording) { r.Services[2].Service = "db" }},
 		{"replicas missing", `recording x: the recording has no replicas of logic at t=5 s; bridge gaps with --fill`,
-			func(r *trace.Recording) { r.Services[4].Ready, r.Services[4].Replicas = trace.NoValue(), trace.NoValue() }},
+			func(r *trace.Recording) {
+				r.Services[4].Ready, r.Services[4].Replicas = trace.NoValue(), trace.NoValue()
+			}},
 		{"no room", `recording x: 8 of the 60 recorded replicas of front find no room on the nodes of application chain; add nodes to its pools`,
 			func(r *trace.Recording) { r.Services[0].Ready, r.Services[0].Replicas = 60, 60 }},
 		{"a limit below what it idles with", `recording x: the recorded CPU limit of logic, 4 m, is not above the 5 m (base_cpu_m) that application chain lets an idle replica use`,
