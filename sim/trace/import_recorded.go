@@ -18,6 +18,13 @@ const DefaultRecordedInterval = 5 * time.Second
 // mostPeriods is how many 100 ms CFS periods one second can hold: ten, and one that began before it.
 const mostPeriods = 11
 
+// The machine that all raw files are from: two cores, 24 GiB, one node for everything.
+const (
+	machineNode   = "machine"
+	machineMillis = 2000
+	machineMiB    = 24 * 1024
+)
+
 // leastIdle is the idle share of the machine below which its other work counts as competing with what was recorded.
 const leastIdle = 0.10
 
@@ -50,11 +57,14 @@ func RecordedPoints(fsys fs.FS) ([]string, error) {
 //
 //   - endpoints: requests that started in it, over its length; percentiles of their latencies by nearest rank (a percentile
 //     is the latency of a real request); share of them with status 400 or above. Without requests: rate 0 and no percentiles.
+//
 //   - services: replicas (active and starting) and ready (active) as the last second in it shows them. CPU, memory and calls
 //     received are means over its seconds, all replicas together; a second that reaches over the interval's end counts with
 //     its part inside. throttled is throttled over elapsed periods of all replicas. mean_ms is that of the calls answered
 //     in those seconds; percentiles are those of the calls that started in the interval, of runs whose calls were kept one by one
 //     (calls_raw). The frontend's latency is that of the requests. Calls to redis were not counted, so its rate is empty.
+//
+//   - nodes: the machine, with what everything on it used, other work and the load generator included.
 //
 // When a replica is started in a cgroup that was used before, the first second's counters hold all that accumulated since:
 // more CFS periods than a second has. CPU and throttling of such a second are left out, and the notes say how many there were.
@@ -79,6 +89,10 @@ func ImportRecorded(fsys fs.FS, opt ImportOptions) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
+	system, err := readSystem(fsys, set, p.name, out)
+	if err != nil {
+		return nil, err
+	}
 	w := window{interval: opt.Interval, length: p.duration}
 	if opt.WarmUp {
 		w.shift = p.warmUp
@@ -98,6 +112,7 @@ func ImportRecorded(fsys fs.FS, opt ImportOptions) (*Recording, error) {
 	rec.Meta.Notes = []string{fmt.Sprintf("CPU limits are %s times the official ones.", p.quotaScale)}
 	total := w.addEndpoints(rec, requests)
 	glitches := w.addServices(rec, replicas, total, w.byService(calls))
+	w.addNodes(rec, system)
 	rec.Meta.Notes = append(rec.Meta.Notes, w.notes(p, len(requests), glitches)...)
 	return opt.checked(rec)
 }
@@ -318,6 +333,30 @@ func (w *window) addServices(rec *Recording, seconds []rawSecond, requests []out
 		}
 	}
 	return glitches
+}
+
+// addNodes fills the nodes table: the machine, if it was watched.
+func (w *window) addNodes(rec *Recording, system []rawSystem) {
+	if len(system) == 0 {
+		return
+	}
+	busy, sampled := make([]float64, w.steps), make([]float64, w.steps)
+	for _, s := range system {
+		to := s.end + w.shift
+		first, end := w.touched(to-time.Second, to)
+		for k := first; k < end; k++ {
+			part := w.overlap(k, to-time.Second, to)
+			busy[k] += part * s.busyCores
+			sampled[k] += part
+		}
+	}
+	for k := range w.steps {
+		row := NodeRow{At: w.start(k), Node: machineNode, CPUMillis: machineMillis, MemMiB: machineMiB, CPUUsedMillis: NoValue(), MemUsedMiB: NoValue()}
+		if sampled[k] > 0 {
+			row.CPUUsedMillis = round(1000*busy[k]/sampled[k], 1)
+		}
+		rec.Nodes = append(rec.Nodes, row)
+	}
 }
 
 // add adds a replica's second, of which part is in the interval.

@@ -317,6 +317,15 @@ hand,3.5,web,a,draining,40,20,8,4,4,4,0,15
 hand,3.5,web,b,active,60,30,2,1,0,0,0,0
 hand,4.5,web,b,active,80,30,10,0,6,6,6,7
 `)},
+		"transient_system_1s.csv": {Data: []byte(`point,t_s,busy_cores
+hand,-0.5,2
+hand,0.5,1
+hand,1.5,0.5
+hand,2.5,0.25
+other,2.5,2
+hand,3.5,0.75
+hand,4.5,2
+`)},
 		"transient_calls_raw.csv": {Data: []byte(`point,t_s,seq,service,latency_ms
 hand,-0.1,2,web,99
 hand,0.1,2,web,11
@@ -363,6 +372,10 @@ func TestRecordedByHand(t *testing.T) {
 			// 2-4 s: cpu (20 + 40+60 + 40)/2; memory (10+15 + 20+30 + 15)/2; calls (2+4+3)/2; failed 3 of 9; throttled 2+4+1+0
 			// of 5+8+2+5. At 3.5 s a drains, b is active. Mean of 2 calls of 30 ms, 4 of 15 ms and 3 of 7 ms; none started.
 			{2 * s, "web", 1, 1, 80, 45, 4.5, no, no, no, 0.333333, no, no, 0.35, 15.667},
+		},
+		Nodes: []NodeRow{
+			{0, "machine", "", 2000, 24576, 562.5, no},     // half a second of 1 core, one of 0.5, half of 0.25
+			{2 * s, "machine", "", 2000, 24576, 937.5, no}, // half of 0.25, 0.75, half of 2
 		},
 	}
 	if d := cmp.Diff(want, rec, cmpopts.EquateNaNs()); d != "" {
@@ -423,6 +436,7 @@ func TestRecordedRefuses(t *testing.T) {
 			`transient_replicas_1s.csv:3: 11 of 10 periods throttled, 3 of 2 calls failed; give the raw files as they were recorded`},
 		{"time", change(seconds, "4.5,web", "4e9,web"), ImportOptions{Point: "hand"},
 			`transient_replicas_1s.csv:9: t_s: 4e+09 s is out of range; times are in seconds from the run's start`},
+		{"machine", change("transient_system_1s.csv", "0.5,1\n", "0.5,-1\n"), ImportOptions{Point: "hand"}, `transient_system_1s.csv:3: busy_cores: -1 is negative`},
 		{"call", change("transient_calls_raw.csv", "web,11", "web,-11"), ImportOptions{Point: "hand"}, `transient_calls_raw.csv:3: latency_ms: -11 is negative`},
 		{"name", change(requests, "cart,7", ",7"), ImportOptions{Point: "hand"}, `transient_requests.csv:6: endpoint: "" is empty`},
 		{"run of no length", change(points, "1,4.3", "1,0"), ImportOptions{Point: "hand"}, `transient_points.csv:2: duration_s: a run of 0s after 1s`},

@@ -254,3 +254,28 @@ func readCalls(fsys fs.FS, set, point string, out *findings) ([]rawCall, error) 
 	}
 	return all, out.err()
 }
+
+// rawSystem is the machine over the second that ends at end.
+type rawSystem struct {
+	end       time.Duration
+	busyCores float64
+}
+
+// readSystem reads the machine by the second during one run; nil if the set has no such file.
+func readSystem(fsys fs.FS, set, point string, out *findings) ([]rawSystem, error) {
+	r, done, err := openRaw(fsys, set+"system_1s", []string{"point", "t_s", "busy_cores"}, out)
+	defer done()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []rawSystem
+	for r.next() {
+		if r.text(0) == point {
+			all = append(all, rawSystem{end: r.seconds(1), busyCores: r.number(2)})
+		}
+	}
+	return all, out.err()
+}

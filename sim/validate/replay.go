@@ -83,8 +83,8 @@ func noValues() Values {
 	return Values{no, no, no, no, no, no, no, no}
 }
 
-// Replay runs the load of rec through an engine. The replicas are those recorded, the CPU limits too where known; nodes are
-// the application's.
+// Replay runs the load of rec through an engine. The replicas are those recorded; CPU limits and nodes too where known, otherwise
+// they are the application's.
 func Replay(app *sim.App, rec *trace.Recording, opt Options) (*Prediction, error) {
 	r, err := newReplay(app, rec, opt)
 	if err != nil {
@@ -253,9 +253,38 @@ func (r *replay) recordedApp(app *sim.App) error {
 			svc.StartupCPUMs = 0
 		}
 	}
+	r.recordedNodes(&a)
 	r.app = &a
 	return nil
 }
+
+// recordedNodes takes the place of the application's nodes by those that were recorded at the start, a pool for each. Which pods a
+// node had is not recorded, so requests do not bind: pods spread evenly.
+func (r *replay) recordedNodes(a *sim.App) {
+	if len(r.rec.Nodes) == 0 {
+		return
+	}
+	theirs := a.Pools
+	a.Pools = nil
+	for i := range r.rec.Nodes {
+		row := &r.rec.Nodes[i]
+		if row.At > 0 {
+			break
+		}
+		pool := theirs[0]
+		if j := slices.IndexFunc(theirs, func(p sim.Pool) bool { return p.Name == row.Pool }); j >= 0 {
+			pool = theirs[j] // its speed
+		}
+		pool.Name, pool.Nodes, pool.CPUMillis, pool.MemMiB = row.Node, 1, row.CPUMillis, row.MemMiB
+		a.Pools = append(a.Pools, pool)
+	}
+	for s := range a.Services {
+		a.Services[s].CPURequestMillis, a.Services[s].MemRequestMiB = negligible, negligible
+	}
+}
+
+// negligible is a request, in millicores or MiB, of which any number fits a node.
+const negligible = 1e-6
 
 // changesAt is the tick at which the replicas of interval k, which were counted at its end, take the place of those
 // of the interval before: its middle, as the moment is not recorded.

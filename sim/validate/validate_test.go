@@ -191,6 +191,29 @@ func TestForcedReplicas(t *testing.T) {
 	}
 }
 
+// TestRecordedNodes: the recorded nodes take the place of the application's, and everything finds room.
+func TestRecordedNodes(t *testing.T) {
+	app := simtest.Chain(t)
+	rec := chainRecording([][2]float64{{5, 5}}, [][3]float64{{60, 1, 1}})
+	rec.Nodes = []trace.NodeRow{{Node: "a", CPUMillis: 2000, MemMiB: 100}, {Node: "b", Pool: "fast", CPUMillis: 3000, MemMiB: 100}}
+	_, err := Replay(app, rec, Options{Seeds: 1, Engine: func(a *sim.App) (sim.Engine, error) {
+		want := []sim.Pool{
+			{Name: "a", Nodes: 1, CPUMillis: 2000, MemMiB: 100, SpeedFactor: 1, PricePerCoreHour: 0.03},
+			{Name: "b", Nodes: 1, CPUMillis: 3000, MemMiB: 100, SpeedFactor: 1.5, PricePerCoreHour: 0.06},
+		}
+		if d := cmp.Diff(want, a.Pools); d != "" {
+			t.Error(d)
+		}
+		return fluid(a)
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+	if len(app.Pools) != 2 || app.Pools[0].Name != "slow" {
+		t.Errorf("the application was changed: %+v", app.Pools)
+	}
+}
+
 // TestOwnStartUp: with StartUp replicas come from when they were wanted, after the CPU that they need at the recorded limit.
 func TestOwnStartUp(t *testing.T) {
 	app := simtest.Chain(t)
