@@ -143,8 +143,8 @@ func TestCompileCountsVisits(t *testing.T) {
 	if len(app.Edges) != 1 || app.Edges[0] != (Edge{0, 1}) {
 		t.Errorf("edges %v", app.Edges)
 	}
-	if g.burst[0] != 1 || g.burst[1] != 2.5 {
-		t.Errorf("bursts %v, want 1 and 2.5", g.burst)
+	if g.batch[0] != 1 || g.batch[1] != 2.5 {
+		t.Errorf("visits in a row %v, want 1 and 2.5", g.batch)
 	}
 	if g.order[0] != 0 || g.opOrder[0] != 0 {
 		t.Errorf("callers do not come first: %v, %v", g.order, g.opOrder)

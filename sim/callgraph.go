@@ -105,7 +105,9 @@ type compiled struct {
 	patienceMs []float64
 	optional   []bool
 	required   []float64 // [endpoint*services+service] mean visits that a request cannot do without
-	burst      []float64 // [service] mean number of visits that one visit of the calling services makes in a row
+	batch      []float64 // [service] visits that a request which visits it makes of it
+	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
+	lazy       *lazyResponse
 }
 
 // compile derives everything that follows from the call graph. The graph has no cycle.
@@ -146,7 +148,8 @@ func (a *App) compile() error {
 			}
 		}
 	}
-	a.compileBursts()
+	a.compileShares()
+	g.lazy = &lazyResponse{}
 	a.compilePatience()
 	return nil
 }
@@ -189,35 +192,30 @@ func (a *App) compilePatience() {
 	}
 }
 
-// compileBursts finds how many visits of a service one visit of a caller makes in a row, averaged over the
-// visits under the default mix: what the leaves see is trains of calls, not a Poisson stream
-// (Online Boutique: one page makes 9-20 sequential calls).
-func (a *App) compileBursts() {
+// compileShares finds how many visits a request makes of a service in a row (Online Boutique: one page makes 9-20
+// sequential calls), seen from a visit, and how a service's operations share its work.
+func (a *App) compileShares() {
 	g := &a.graph
-	weight := make([]float64, len(a.Ops)) // visits of each operation per request of the mix
+	nO, nS := len(a.Ops), len(a.Services)
+	visits, squares, work := make([]float64, nS), make([]float64, nS), make([]float64, nS)
+	g.batch, g.workShare = make([]float64, nS), make([]float64, nO)
 	for e := range a.Endpoints {
-		for o := range a.Ops {
-			weight[o] += a.Endpoints[e].Weight * g.visits[e*len(a.Ops)+o]
+		w := a.Endpoints[e].Weight
+		for s := range nS {
+			v := g.svcVisit[e*nS+s]
+			visits[s] += w * v
+			squares[s] += w * v * v
+			work[s] += w * (g.svcCPU[e*nS+s] + g.svcWake[e*nS+s])
 		}
 	}
-	g.burst = make([]float64, len(a.Services))
-	visits := make([]float64, len(a.Services))
-	perCaller := make([]float64, len(a.Services))
+	for s := range nS {
+		g.batch[s] = max(1, ratio(squares[s], visits[s]))
+	}
 	for o := range a.Ops {
-		clear(perCaller)
-		for _, c := range a.Ops[o].Calls {
-			perCaller[a.Ops[c.Op].Service] += c.Mean
-		}
-		for s, k := range perCaller {
-			g.burst[s] += weight[o] * k * max(k, 1)
-			visits[s] += weight[o] * k
-		}
-	}
-	for s := range g.burst {
-		if visits[s] > 0 {
-			g.burst[s] /= visits[s]
-		} else {
-			g.burst[s] = 1
+		op := &a.Ops[o]
+		g.workShare[o] = 1
+		if mean := ratio(work[op.Service], visits[op.Service]); mean > 0 {
+			g.workShare[o] = (op.CPUMs + op.WakeMs) / mean
 		}
 	}
 }

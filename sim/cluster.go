@@ -311,7 +311,9 @@ func (c *cluster) refresh(s int) {
 			cold += coldFactor(svc, p.served)
 		}
 	}
-	*q = serviceCapacity{replicas: float64(st.Ready), quotaMillis: st.QuotaMillis, baseMillis: svc.BaseCPUMillis, speed: 1, cold: 1, share: q.share, burst: c.app.graph.burst[s]}
+	share := q.share
+	*q = newCapacity(c.app, s, float64(st.Ready), st.QuotaMillis, 1)
+	q.share = share
 	if st.Ready > 0 {
 		q.speed, q.cold = speed/float64(st.Ready), cold/float64(st.Ready)
 	}

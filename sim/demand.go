@@ -16,8 +16,9 @@ type Planner struct {
 	base      []serviceCapacity
 	load      []serviceLoad
 	perf      []servicePerf
-	ops       []moments
-	endpoints []moments
+	ops       []duration
+	endpoints []duration
+	x         *response
 	price     []float64 // CPU request of one replica, what it costs
 	rates     []float64
 }
@@ -26,10 +27,10 @@ type Planner struct {
 func NewPlanner(app *App) *Planner {
 	nS := len(app.Services)
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
-		ops: make([]moments, len(app.Ops)), endpoints: make([]moments, len(app.Endpoints)), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
+		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
 	for s := range app.Services {
 		svc := &app.Services[s]
-		p.base[s] = serviceCapacity{quotaMillis: svc.CPULimitMillis, baseMillis: svc.BaseCPUMillis, speed: app.Pools[0].SpeedFactor, cold: 1, share: 1, burst: app.graph.burst[s]}
+		p.base[s] = newCapacity(app, s, 1, svc.CPULimitMillis, app.Pools[0].SpeedFactor)
 		p.price[s] = svc.CPURequestMillis
 	}
 	return p
@@ -52,9 +53,9 @@ func (p *Planner) setRates(rps []float64) {
 func (p *Planner) excess(replicas []int) float64 {
 	over := 0.0
 	for s := range p.perf {
-		c := p.base[s]
-		c.replicas = float64(replicas[s])
-		p.perf[s].solve(p.load[s], &c)
+		c := &p.base[s]
+		c.setReplicas(float64(replicas[s]), p.app.graph.batch[s])
+		p.perf[s].solve(p.load[s], c, &p.x.services[s])
 		if q := &p.perf[s]; q.overload >= maxStationaryUtil {
 			over += 10 * (1 + q.overload)
 		}
@@ -62,11 +63,12 @@ func (p *Planner) excess(replicas []int) float64 {
 	if over > 0 {
 		return over
 	}
-	composeLatencies(p.app, p.perf, p.ops, p.endpoints)
-	for e, m := range p.endpoints {
+	composeTimes(p.app, p.x, p.perf, p.ops, p.endpoints)
+	for e, d := range p.endpoints {
 		if p.rates[e] <= 0 {
 			continue
 		}
+		m := p.x.endpoints[e].latencyOf(d)
 		if late := m.tailAbove(p.app.Endpoints[e].SLOMs); late > sloShare {
 			over += late - sloShare
 		}
@@ -123,7 +125,7 @@ func (p *Planner) Needed(rps []float64, out []int) bool {
 // carry is the least number of replicas of s whose floor cost fits their capacity.
 func (p *Planner) carry(s int) int {
 	svc, c := &p.app.Services[s], &p.base[s]
-	perReplica := (c.quotaMillis - c.baseMillis) * c.speed
+	perReplica := c.usableMillis() * c.speed
 	n := math.Ceil(p.load[s].cpuMs / (perReplica * maxStationaryUtil))
 	return max(svc.MinReplicas, int(min(n, float64(svc.MaxReplicas))))
 }

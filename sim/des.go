@@ -40,7 +40,7 @@ type DES struct {
 
 	classes       []deadlines
 	endpointClass []int32
-	opServed      []float64 // visits of each operation since the window began, and how long they waited for calls
+	opServed      []float64 // since Reset: visits of each operation, and how long they waited for calls
 	opCallMs      []float64
 	retries       []step // that wait for their turn
 	freeRetries   []uint32
@@ -122,7 +122,7 @@ func (o *desOp) drawnChunks(counts uint64) float64 {
 type desService struct {
 	arrived, served, failed, refused, overflow float64 // visits since the window began
 	sumMs, ownMs                               float64
-	chunks, idle                               float64 // chunks begun, and those that found the replica idle
+	chunks, idle                               float64 // since Reset: chunks begun, and those that found the replica idle
 	latency                                    visitHistogram
 	inside                                     int
 	ready                                      []int32
@@ -243,12 +243,14 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 	for s := range d.stats {
 		x := &d.stats[s]
 		x.clear()
-		x.inside, x.turn = 0, 0
+		x.inside, x.turn, x.chunks, x.idle = 0, 0, 0, 0
 	}
 	for e := range d.endpoints {
 		d.endpoints[e] = desEndpoint{}
 	}
 	clear(d.carry)
+	clear(d.opServed)
+	clear(d.opCallMs)
 	clear(d.clients)
 	d.reconcile()
 	return nil
@@ -393,6 +395,10 @@ func (d *DES) drawArrivals(load TickLoad) {
 			d.arrivals = append(d.arrivals, arrival{d.now + d.when.Float64()*1000*Tick.Seconds(), int32(e)})
 		}
 	}
+	d.sortArrivals()
+}
+
+func (d *DES) sortArrivals() {
 	slices.SortFunc(d.arrivals, func(a, b arrival) int {
 		switch {
 		case a.at < b.at:

@@ -175,8 +175,6 @@ func (d *DES) closeWindow() {
 		st.Endpoints[e] = EndpointState{Offered: x.offered, Failed: x.failed, Late: x.late, MeanMs: x.latency.MeanMs(), P95Ms: x.latency.QuantileMs(0.95)}
 		x.offered, x.failed, x.late = 0, 0, 0
 	}
-	clear(d.opServed)
-	clear(d.opCallMs)
 }
 
 func (d *DES) reportService(s int, dt float64) {
@@ -221,7 +219,6 @@ func (d *DES) reportService(s int, dt float64) {
 
 func (x *desService) clear() {
 	x.arrived, x.served, x.failed, x.refused, x.overflow, x.sumMs, x.ownMs = 0, 0, 0, 0, 0, 0, 0
-	x.chunks, x.idle = 0, 0
 	x.latency.clear()
 }
 

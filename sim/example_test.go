@@ -96,9 +96,9 @@ func Example() {
 		log.Fatal(err)
 	}
 	// Output:
-	// 6m0s: web 2 of 1 needed, db 2 of 1 needed, p95 of web 12 ms
-	// 7m0s: web 10 of 4 needed, db 8 of 2 needed, p95 of web 14 ms
-	// 8m0s: web 10 of 4 needed, db 8 of 2 needed, p95 of web 14 ms
-	// 9m0s: web 10 of 4 needed, db 8 of 2 needed, p95 of web 14 ms
-	// 10m0s: web 10 of 4 needed, db 8 of 2 needed, p95 of web 14 ms
+	// 6m0s: web 2 of 1 needed, db 2 of 1 needed, p95 of web 15 ms
+	// 7m0s: web 10 of 3 needed, db 8 of 3 needed, p95 of web 15 ms
+	// 8m0s: web 10 of 3 needed, db 8 of 3 needed, p95 of web 15 ms
+	// 9m0s: web 10 of 3 needed, db 8 of 3 needed, p95 of web 15 ms
+	// 10m0s: web 10 of 3 needed, db 8 of 3 needed, p95 of web 15 ms
 }

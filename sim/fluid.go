@@ -14,6 +14,7 @@ import (
 type Fluid struct {
 	app *App
 	g   *compiled
+	x   *response
 	cl  *cluster
 	st  State
 
@@ -23,14 +24,14 @@ type Fluid struct {
 
 	load      []serviceLoad
 	perf      []servicePerf
-	ops       []moments // [op] time of one visit, calls included
-	opVisits  []float64 // [op] visits/s offered
-	backlog   []float64 // [op] visits waiting
-	backlogMs []float64 // [service] CPU ms that its backlog stands for
-	podCPU    []float64 // [service] CPU of a ready pod over the last window
-	holdMs    []float64 // [service] how long a visit held a worker in the last window: its time without the wait for one
+	ops       []duration // [op] time of one visit, calls included
+	opVisits  []float64  // [op] visits/s offered
+	backlog   []float64  // [op] visits waiting
+	backlogMs []float64  // [service] CPU ms that its backlog stands for
+	podCPU    []float64  // [service] CPU of a ready pod over the last window
+	holdMs    []float64  // [service] how long a visit held a worker in the last window: its time without the wait for one
 	anyWaits  bool
-	endpoints []moments
+	endpoints []duration
 	failShare []float64 // [endpoint] share of requests that fail
 	completed []float64 // [endpoint] requests completed in the last window
 }
@@ -45,14 +46,14 @@ func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
 	if app == nil || len(app.graph.order) == 0 {
 		return nil, errors.New("fluid engine: the application is not compiled; read it with DecodeApp")
 	}
-	f := &Fluid{app: app, g: &app.graph}
+	f := &Fluid{app: app, g: &app.graph, x: app.response()}
 	f.cl = newCluster(app, &f.st)
 	nE, nO, nS := len(app.Endpoints), len(app.Ops), len(app.Services)
 	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
-	f.endpoints, f.failShare, f.completed = make([]moments, nE), make([]float64, nE), make([]float64, nE)
+	f.endpoints, f.failShare, f.completed = make([]duration, nE), make([]float64, nE), make([]float64, nE)
 	f.load, f.perf = make([]serviceLoad, nS), make([]servicePerf, nS)
 	f.backlogMs, f.holdMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS)
-	f.ops, f.opVisits, f.backlog = make([]moments, nO), make([]float64, nO), make([]float64, nO)
+	f.ops, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO)
 	return f, nil
 }
 
@@ -123,7 +124,7 @@ func (f *Fluid) closeWindow() {
 	overloaded := f.anyWaits
 	for s := range f.perf {
 		p := &f.perf[s]
-		p.solve(f.load[s], &f.cl.capacity[s])
+		p.solve(f.load[s], &f.cl.capacity[s], &f.x.services[s])
 		p.delayMs = 0
 		overloaded = overloaded || p.overload >= 1 || f.workersBind(s)
 	}
@@ -136,7 +137,7 @@ func (f *Fluid) closeWindow() {
 			v.ServedRPS, v.FailedRPS, v.Backlog, v.ErrorRate = v.ArrivalRPS, 0, 0, 0
 		}
 	}
-	composeLatencies(f.app, f.perf, f.ops, f.endpoints)
+	composeTimes(f.app, f.x, f.perf, f.ops, f.endpoints)
 	f.usage(dt)
 	f.report(dt)
 	f.ticks = 0
@@ -210,7 +211,7 @@ func (f *Fluid) usage(dt float64) {
 				util = max(util, min(1, p.util))
 			}
 		}
-		perPod := svc.BaseCPUMillis + util*(v.QuotaMillis-svc.BaseCPUMillis)*c.share
+		perPod := svc.BaseCPUMillis + util*c.usableMillis()
 		v.CPUUsedMillis = c.replicas*perPod + float64(v.Terminating)*svc.BaseCPUMillis
 		v.MemMiB = svc.MemBaseMiB
 		if c.replicas > 0 {
@@ -298,63 +299,80 @@ func (f *Fluid) contention() {
 func (f *Fluid) report(dt float64) {
 	st := &f.st
 	for e := range st.Endpoints {
-		m, ep := f.endpoints[e], &st.Endpoints[e]
+		l, ep := f.x.endpoints[e].latencyOf(f.endpoints[e]), &st.Endpoints[e]
 		offered := f.arrived[e]
 		failed := offered * f.failShare[e]
 		// What has waited longer than its client does has failed.
-		late := m.tailAbove(f.app.Endpoints[e].SLOMs)
-		if m.mean > 0.1*f.app.Endpoints[e].TimeoutMs {
-			gone := m.tailAbove(f.app.Endpoints[e].TimeoutMs)
+		late := l.tailAbove(f.app.Endpoints[e].SLOMs)
+		if l.total() > 0.1*f.app.Endpoints[e].TimeoutMs {
+			gone := l.tailAbove(f.app.Endpoints[e].TimeoutMs)
 			failed += (offered - failed) * gone
 			if gone < 1 {
 				late = max(0, (late-gone)/(1-gone))
 			}
 		}
 		f.completed[e] = offered - failed
-		*ep = EndpointState{Offered: offered, Failed: failed, Late: f.completed[e] * late, MeanMs: m.mean, P95Ms: tableP95.of(m)}
+		*ep = EndpointState{Offered: offered, Failed: failed, Late: f.completed[e] * late, MeanMs: l.total(), P95Ms: l.p95()}
 	}
 	for s := range st.Services {
-		v := &st.Services[s]
-		v.Throttled = f.perf[s].stalled
-		m, visited := f.visitOf(s)
+		v, p := &st.Services[s], &f.perf[s]
+		v.Throttled = p.stalled
+		all, own, visited := f.visitOf(s)
 		if !visited {
-			v.MeanMs, v.OwnMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0
+			v.MeanMs, v.OwnMs, v.StallMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0, 0
 			continue
 		}
-		v.MeanMs, v.P95Ms = m.mean, tableP95.of(m)
-		f.holdMs[s] = m.mean - f.perf[s].delayMs
+		v.MeanMs, v.OwnMs, v.StallMs = all.mean, own, p.stallMs
+		v.P95Ms = visitP95(all, own, p)
+		f.holdMs[s] = all.mean - p.delayMs
 	}
 }
 
-// visitOf is the time of a visit of service s, over all its operations as they are visited.
-func (f *Fluid) visitOf(s int) (m moments, visited bool) {
-	ops := f.g.opsOf[s]
-	if len(ops) == 1 {
-		return f.ops[ops[0]], f.load[s].visits > 0
+// visitP95 is about the 95th percentile of a visit of which only means are known: as if what is left when stalls and
+// backlog are taken off had the p95 of an Erlang-3 time, 2.1 times its mean, and stalls, which few visits meet, were
+// exponential where they are met.
+func visitP95(all duration, own float64, p *servicePerf) float64 {
+	const erlang3 = 2.1
+	smooth := max(0, all.mean-all.stall-all.delay)
+	met := min(1, max(p.stalled, all.stall/cfsPeriodMs))
+	p95 := erlang3 * smooth
+	if met > 0.05 && all.stall > 0 {
+		p95 = max(p95, smooth+all.stall/met*math.Log(met/0.05))
 	}
-	var weight, mean, second float64
+	return p95 + all.delay
+}
+
+// visitOf is the time of a visit of service s, over all its operations as they are visited, and its own part.
+func (f *Fluid) visitOf(s int) (all duration, own float64, visited bool) {
+	ops, p := f.g.opsOf[s], &f.perf[s]
+	if len(ops) == 1 {
+		o := ops[0]
+		return f.ops[o], visitTime(&f.app.Ops[o], f.g.workShare[o], p).mean, f.load[s].visits > 0
+	}
+	weight := 0.0
 	nO := len(f.ops)
 	for _, o := range ops {
 		w := 0.0
 		for e, sum := range f.rps {
 			w += sum * f.g.visits[e*nO+o]
 		}
-		m := f.ops[o]
 		weight += w
-		mean += w * m.mean
-		second += w * (m.variance + m.mean*m.mean)
+		all.add(w, f.ops[o])
+		own += w * visitTime(&f.app.Ops[o], f.g.workShare[o], p).mean
 	}
 	if weight <= 0 {
-		return moments{}, false
+		return duration{}, 0, false
 	}
-	mean /= weight
-	return moments{mean, max(0, second/weight-mean*mean)}, true
+	var mean duration
+	mean.add(1/weight, all)
+	return mean, own / weight, true
 }
 
 // AddLatencies adds the completed requests of the last window.
 func (f *Fluid) AddLatencies(perEndpoint []Histogram) {
 	for e := range perEndpoint {
-		f.endpoints[e].addTo(&perEndpoint[e], f.completed[e])
+		l := f.x.endpoints[e].latencyOf(f.endpoints[e])
+		l.addTo(&perEndpoint[e], f.completed[e])
 	}
 }
 
@@ -369,43 +387,6 @@ func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
 	}
 	return dst
 }
-
-// composeLatencies fills ops with the time of one visit, calls included, and endpoints with the time of one
-// request, from the performance of each service.
-func composeLatencies(app *App, perf []servicePerf, ops, endpoints []moments) {
-	order := app.graph.opOrder
-	for i := len(order) - 1; i >= 0; i-- {
-		o := order[i]
-		op := &app.Ops[o]
-		m := visitMoments(op, &perf[op.Service])
-		switch {
-		case len(op.Calls) == 0:
-		case op.Parallel:
-			longest := moments{}
-			for k := range op.Calls {
-				c := &op.Calls[k]
-				callee := ops[c.Op]
-				callee.clip(c.TimeoutMs)
-				for range max(1, min(int(math.Round(c.Mean)), maxParallelCalls)) {
-					longest = maxOf(longest, callee)
-				}
-			}
-			m.mean += longest.mean
-			m.variance += longest.variance
-		default:
-			for k := range op.Calls {
-				m.addCalls(&op.Calls[k], ops[op.Calls[k].Op])
-			}
-		}
-		ops[o] = m
-	}
-	for e := range endpoints {
-		endpoints[e] = ops[app.Endpoints[e].Op]
-	}
-}
-
-// maxParallelCalls bounds the work of composing many equal parallel calls.
-const maxParallelCalls = 64
 
 // WindowDuration is the length of a full window.
 const WindowDuration = time.Duration(WindowTicks) * Tick

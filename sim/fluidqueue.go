@@ -57,11 +57,11 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		waitingMs += f.backlog[o] * op.CPUMs
 	}
 	f.load[s] = l
-	p.solve(l, c)
+	p.solve(l, c, &f.x.services[s])
 	p.delayMs = 0
 	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, 0, 0
 	// Useful CPU per second, at the cost of busy replicas when there is a backlog.
-	capacity := c.replicas * (c.quotaMillis - c.baseMillis) * c.share * c.speed / c.cold
+	capacity := c.replicas * c.usableMillis() * c.speed / c.cold
 	needMs := l.cpuMs*dt + waitingMs
 	ratio := 1.0
 	if needMs > capacity*dt {

@@ -36,6 +36,24 @@ func (h *Histogram) Add(ms, weight float64) {
 	h.sum += ms * weight
 }
 
+// spread adds weight evenly over the logarithms of the latencies from lo to hi.
+func (h *Histogram) spread(lo, hi, weight float64) {
+	i, last := bucketOf(lo), bucketOf(hi)
+	h.total += weight
+	h.sum += weight * (lo + hi) / 2
+	if i >= last || !(lo > 0) {
+		h.counts[last] += weight
+		return
+	}
+	from, per := math.Log(lo), weight/math.Log(hi/lo)
+	for ; i < last; i++ {
+		to := math.Log(histMinMs) + float64(i)*histLogGrowth
+		h.counts[i] += per * (to - from)
+		from = to
+	}
+	h.counts[last] += per * (math.Log(hi) - from)
+}
+
 // Merge adds the counts of o.
 func (h *Histogram) Merge(o *Histogram) {
 	h.total += o.total

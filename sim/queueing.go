@@ -2,74 +2,83 @@ package sim
 
 import "math"
 
-// This file holds the fluid engine's model of one service: how much CPU its visits cost, how long a visit
-// takes and how often a replica is stalled by its CFS quota. docs/fluid.md derives it and names the data.
-//
-// The recorded services behave in three ways that a plain queue at rate limit/cost would miss:
-//
-//   - A replica runs at core speed until its quota for the 100 ms period is used up, then stalls to the
-//     period's end. So latency is near the bare service time at low load, and grows through stalls.
-//   - CPU per visit falls when a replica is busy: fewer wake-ups. c(u) = c_min + w (1 - u^6) fits the
-//     recordings: flat up to a utilisation of about 0.8, then falling to c_min at saturation.
-//   - Calls come in trains (a page makes 9-20 calls in a row), so periods overflow more often than a
-//     Poisson stream of the same rate would make them.
+// This file holds the fluid engine's model of one service: how much CPU its visits cost, how long a visit takes and how
+// often a replica is stalled by its CFS quota. docs/fluid.md derives it. Its structure is analytic; the factors of
+// [serviceResponse] are fitted to the request-level engine once for each application (response.go).
+
+const cfsPeriodMs = 100 // CFS bandwidth period, Kubernetes' default
 
 const (
-	cfsPeriodMs = 100 // CFS bandwidth period, Kubernetes' default
-
-	// wakeExponent k in c(u) = c_min + w (1 - u^k); 6 fits frontend, currency and catalogue of the recordings.
-	wakeExponent = 6
-
-	// The share of throttled periods is f = u^(stallBase + stallPerVisit n), n = independent visits that one
-	// period's quota holds. Recorded: n = 1.6 (frontend, 60 m) exponent 3; n = 6 (catalogue x2, 60 m) 4.9;
-	// n = 9 (x3) 6.5.
-	stallBase     = 2.5
-	stallPerVisit = 0.4
-
 	// maxStationaryUtil bounds the stationary formulas, which diverge at 1; beyond it the backlog is explicit.
-	maxStationaryUtil = 0.98
-	maxCoreUtil       = 0.95
-
-	// negligibleExponent: a share below e^-16 (a delay of some nanoseconds) is taken as 0, which spares the hot path an exponential.
-	negligibleExponent = 16
-
-	// stallEase keeps stalls finite at saturation, where the formula diverges and the recordings do not
-	// (frontend, 200 m: 45-50 ms at a utilisation of 0.98; the formula without it gives 100).
-	stallEase = 0.08
+	maxStationaryUtil = 0.99
+	maxCoreUtil       = 0.97
 )
 
 // serviceLoad is what a service is asked to do per second.
 type serviceLoad struct {
 	visits float64 // visits/s
 	cpuMs  float64 // CPU ms/s on busy, warm replicas of speed 1
-	wakeMs float64 // extra CPU ms/s if every visit found its replica idle
+	wakeMs float64 // extra CPU ms/s if every chunk found its replica idle
 }
 
 // serviceCapacity is what its ready replicas can do.
 type serviceCapacity struct {
 	replicas    float64
+	logReplicas float64 // ln replicas, 0 for none
+	cores       float64 // that one replica can use at once
 	quotaMillis float64 // CPU limit of one replica
 	baseMillis  float64 // CPU that an idle replica uses
 	speed       float64 // work per CPU-second
 	cold        float64 // CPU per visit relative to warm replicas, averaged over replicas
 	share       float64 // share of its quota that a replica can get on its node, 1 unless the node is full
-	burst       float64 // visits that come in a row
+	logBatch    float64 // ln of the visits that count as one where they come in a row (batchOf)
+}
+
+// newCapacity is that of ready, warm replicas of service s.
+func newCapacity(app *App, s int, replicas, quotaMillis, speed float64) serviceCapacity {
+	svc := &app.Services[s]
+	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1}
+	c.setReplicas(replicas, app.graph.batch[s])
+	return c
+}
+
+func (c *serviceCapacity) setReplicas(n, batch float64) {
+	c.replicas = n
+	c.logReplicas = math.Log(max(n, 1))
+	c.logBatch = math.Log(batchOf(batch, n))
+}
+
+// limited tells whether the quota is less than the cores.
+func (c *serviceCapacity) limited() bool { return c.quotaMillis < 1000*c.cores }
+
+// usableMillis is the CPU that one replica has for visits.
+func (c *serviceCapacity) usableMillis() float64 {
+	if c.limited() {
+		return (c.quotaMillis - c.baseMillis) * c.share
+	}
+	return 1000 * c.cores * c.share
+}
+
+// batchOf is how many of a request's visits one replica meets in a row: those that it makes of the service, spread over
+// the replicas.
+func batchOf(visitsPerRequest, replicas float64) float64 {
+	return max(1, visitsPerRequest/max(replicas, 1))
 }
 
 // servicePerf is how the service performs under that load.
 type servicePerf struct {
-	util     float64 // CPU used / limit of the ready replicas, 0..1
+	util     float64 // CPU used / usable CPU of the ready replicas, 0..1
 	overload float64 // work offered / work possible; above 1 a backlog grows
-	idle     float64 // share of the wake-up cost that is paid: 1 - u^6
-	scale    float64 // milliseconds of time per CPU ms of a visit: cold factor, speed and processor sharing
-	stalled  float64 // f, share of periods (and of visits) that meet a stall
-	stallMs  float64 // mean length of a stall as a visit meets it
+	idle     float64 // share of the wake-up cost that is paid
+	scale    float64 // milliseconds of time per CPU ms of a visit: cold factor, speed and congestion
+	stalled  float64 // share of CFS periods that end in a stall
+	stallMs  float64 // that a visit spends in stalls
 	delayMs  float64 // wait in an explicit backlog
 }
 
 // solve computes the stationary performance.
-func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity) {
-	perReplica := (c.quotaMillis - c.baseMillis) * c.share * c.speed // CPU ms/s of useful work
+func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity, x *serviceResponse) {
+	perReplica := c.usableMillis() * c.speed // CPU ms/s of useful work
 	capacity := c.replicas * perReplica
 	if !(capacity > 0) {
 		*p = servicePerf{util: 1, overload: math.Inf(1), scale: c.cold / c.speed, stalled: 1, stallMs: cfsPeriodMs}
@@ -78,55 +87,74 @@ func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity) {
 		}
 		return
 	}
-	// u = floor + wake (1 - u^6): the right side falls in u, so there is one root; it lies left of floor+wake,
-	// where Newton's method on a concave function converges monotonically.
 	perUnit := c.cold / capacity
 	floor, wake := l.cpuMs*perUnit, l.wakeMs*perUnit
 	p.overload = floor
-	u := 1.0
-	if floor < 1 {
-		u = min(1, floor+wake)
-		for range 4 {
-			u2 := u * u
-			u5 := u2 * u2 * u
-			step := (u - floor - wake*(1-u5*u)) / (1 + wakeExponent*wake*u5)
-			u -= step
-			if step < 1e-7 {
-				break // the next step would be below 1e-12
-			}
+	core := perReplica / c.speed / (1000 * c.cores) // share of its cores that a replica may use
+	p.util, p.idle = utilisation(floor, wake, core, x.idlePower[0]+x.idlePower[1]*c.logReplicas)
+
+	*p = servicePerf{util: p.util, idle: p.idle, overload: p.overload, scale: c.cold / c.speed}
+	if p.util <= 0 || l.visits <= 0 {
+		return
+	}
+	u := pressure(p.util, floor, x.wakes)
+	rho := min(u*core, maxCoreUtil)
+	congestion := congestionAt(rho, c.cores)
+	if c.limited() {
+		// Visits that a period's quota holds: with u C/visits CPU for each, C the capacity, and C T/replicas of quota.
+		n := math.Log(cfsPeriodMs / 1000.0 * l.visits / (p.util * c.replicas))
+		s := stallAt(u, n-c.logBatch+x.logVisits, core)
+		congestion *= s.congestion
+		p.stalled = s.throttled
+		p.stallMs = s.stallMs * math.Exp(-c.logBatch) * positive(x.stall.at(u, c.logReplicas))
+		if x.throttled > 0 {
+			p.stalled = min(1, p.stalled*x.throttled)
 		}
 	}
-	p.util = u
-	u3 := u * u * u
-	p.idle = 1 - u3*u3
-
-	// Processor sharing at core speed: a visit of S ms takes S/(1-rho) (M/G/1-PS), rho the share of one core
-	// that a replica keeps busy with useful work.
-	rho := min(u*(c.quotaMillis-c.baseMillis)*c.share/1000, maxCoreUtil)
-	p.scale = c.cold / (c.speed * (1 - rho))
-
-	p.stalled, p.stallMs = 0, 0
-	if u < 0.05 || l.visits <= 0 {
-		return
-	}
-	// n: trains of visits that fit into one period's quota. With the CPU per visit u capacity/visits, a quota of
-	// capacity/replicas T and trains of max(1, burst/replicas) visits that meet the same replica:
-	n := l.visits * (cfsPeriodMs / 1000.0) / (u * max(c.replicas, c.burst))
-	k := stallBase + stallPerVisit*n
-	if k*(1-u) > negligibleExponent { // ln u <= u - 1
-		return
-	}
-	p.stalled = powers.of(u, k) // f = u^k
-	// Stalled visits wait as in processor sharing slowed to the quota, taken at the floor cost, plus a part of
-	// the period while the replica is idle: (c_min/q)/(1 + ease - lambda c_min/q) + (1-u) T/4, where
-	// c_min/q = 1000 u replicas/visits * c_min/c(u) ms.
-	us := min(u, maxStationaryUtil)
-	floorShare := costFloorShare(floor, wake, us)
-	p.stallMs = 1000*u*c.replicas*floorShare/(l.visits*(1+stallEase-us*floorShare)) + (1-u)*cfsPeriodMs/4
+	p.scale *= 1 + congestion*positive(x.congestion.at(u, c.logReplicas))
 }
 
-// powerTable gives u^k for u from 0.05 to 1 and a k of at most negligibleExponent/(1-u), within 1e-4 of its value: e^(k ln u)
-// with both functions drawn straight between tabulated points. The fit that it serves is good to some percent.
+// pressure is the utilisation that queues follow. A busy replica needs only the floor cost, so near saturation, where
+// chunks rarely find it idle, queues grow as if there were few wake-ups (as with an exceptional first service of a busy
+// period: Welch, Operations Research 12, 1964); wakes is the share of them that counts.
+func pressure(util, floor, wakes float64) float64 {
+	return min(floor+wakes*max(util-floor, 0), maxStationaryUtil)
+}
+
+// utilisation adds the wake-ups that are paid to the floor of the utilisation. A chunk pays if it finds nothing else to
+// run, neither at work nor standing in a stall: idle = (1 - floor core)(1 - floor^k), at most what leaves the utilisation
+// below 1, since wake-ups become rarer until the work fits.
+func utilisation(floor, wake, core, k float64) (u, idle float64) {
+	if floor >= 1 {
+		return 1, 0
+	}
+	idle = (1 - min(floor*core, 1)) * (1 - powers.of(floor, max(k, 0.3)))
+	if room := max(fullUtil-floor, 0); wake*idle > room {
+		idle = room / wake
+	}
+	return floor + wake*idle, idle
+}
+
+// fullUtil is where utilisation ends up on the brink of overload: stalls leave some quota unused for good.
+const fullUtil = 0.998
+
+// congestionAt is the mean delay of a visit by others on a replica without a quota, in units of its work: processor sharing
+// over k cores, rho/(1-rho) for one (M/G/1-PS), rho^2/(1-rho^2) for two, in general the mean wait of M/M/k (processor
+// sharing is insensitive to the distribution of work), after Sakasegawa (Ann. Inst. Statist. Math. 29, 1977).
+func congestionAt(rho, k float64) float64 {
+	switch {
+	case k == 1:
+		return rho / (1 - rho)
+	case k == 2:
+		return rho * rho / (1 - rho*rho)
+	}
+	return math.Pow(rho, math.Sqrt(2*(k+1))-1) / (k * (1 - rho))
+}
+
+func positive(x float64) float64 { return max(x, 0.02) }
+
+// powerTable gives u^k for u in [0, 1]: e^(k ln u) with both functions drawn straight between tabulated points, within
+// 1e-3 of its value where u^k is above 1e-3.
 type powerTable struct {
 	log [1025]float64 // -ln u over u
 	exp [2049]float64 // e^-x over x from 0 to expRange
@@ -139,7 +167,7 @@ var powers = newPowerTable()
 func newPowerTable() *powerTable {
 	var t powerTable
 	for i := range t.log {
-		t.log[i] = -math.Log(max(float64(i)/float64(len(t.log)-1), 1e-3))
+		t.log[i] = -math.Log(max(float64(i)/float64(len(t.log)-1), 1e-4))
 	}
 	for i := range t.exp {
 		t.exp[i] = math.Exp(-float64(i) / float64(len(t.exp)-1) * expRange)
@@ -159,68 +187,73 @@ func (t *powerTable) of(u, k float64) float64 {
 	return t.exp[j] + (y-float64(j))*(t.exp[j+1]-t.exp[j])
 }
 
-// costFloorShare is c_min / c(u).
-func costFloorShare(floor, wake, u float64) float64 {
-	if floor <= 0 {
-		return 1
-	}
-	u3 := u * u * u
-	return floor / (floor + wake*(1-u3*u3))
+// duration is a mean time in ms, with what of it is spent in stalls and in explicit backlogs.
+type duration struct{ mean, stall, delay float64 }
+
+func (d *duration) add(k float64, x duration) {
+	d.mean += k * x.mean
+	d.stall += k * x.stall
+	d.delay += k * x.delay
 }
 
-// moments are the mean and the variance of a time in ms.
-type moments struct{ mean, variance float64 }
-
-// visitMoments is the time that one visit of an operation spends in its own service.
-func visitMoments(op *Operation, p *servicePerf) moments {
-	cpu := (op.CPUMs + op.WakeMs*p.idle) * p.scale
-	sd := cpu * op.CV
-	wsd := op.WaitMs * op.WaitCV
-	// A stall is met with probability f and is about exponential: E = f d, E2 = 2 f d^2.
-	stall := p.stalled * p.stallMs
-	return moments{
-		mean:     cpu + op.WaitMs + stall + p.delayMs,
-		variance: sd*sd + wsd*wsd + 2*stall*p.stallMs - stall*stall,
-	}
+// visitTime is the time that one visit of an operation spends in its own service. Of the stalls a visit meets, half are
+// shared out by work and half by visits: a longer visit meets more of them.
+func visitTime(op *Operation, share float64, p *servicePerf) duration {
+	stall := p.stallMs * (0.5 + 0.5*share)
+	return duration{mean: (op.CPUMs+op.WakeMs*p.idle)*p.scale + op.WaitMs + stall + p.delayMs, stall: stall, delay: p.delayMs}
 }
 
-// addCalls adds count calls of a callee, one after another, to m. A mean count with a fraction is the next lower
-// or higher whole number of calls. With a timeout tau the caller waits E[min(X, tau)], taken for an exponential
-// X of the same mean: m (1 - exp(-tau/m)).
-func (m *moments) addCalls(c *Call, callee moments) {
-	callee.clip(c.TimeoutMs)
-	whole := math.Floor(c.Mean)
-	fraction := c.Mean - whole
-	m.mean += c.Mean * callee.mean
-	m.variance += c.Mean*callee.variance + fraction*(1-fraction)*callee.mean*callee.mean
-}
-
-func (m *moments) clip(timeoutMs float64) {
-	if timeoutMs <= 0 || m.mean <= 0 {
+// clip bounds a time by the caller's patience: E[min(X, t)] of an exponential X is m (1 - e^(-t/m)).
+func (d *duration) clip(timeoutMs float64) {
+	if timeoutMs <= 0 || d.mean <= 0 {
 		return
 	}
-	// E[min(X,t)^2] = 2 m^2 (1 - e^-r (1 + r)) with r = t/m.
-	r := timeoutMs / m.mean
+	r := timeoutMs / d.mean
 	if r > 30 {
 		return
 	}
-	e := math.Exp(-r)
-	mean := m.mean * (1 - e)
-	second := 2 * m.mean * m.mean * (1 - e*(1+r))
-	m.mean, m.variance = mean, min(m.variance, max(0, second-mean*mean))
+	f := 1 - math.Exp(-r)
+	d.mean, d.stall, d.delay = d.mean*f, d.stall*f, d.delay*f
 }
 
-// maxOf is the maximum of two independent times, by Clark's formulas for normal variables
-// ("The greatest of a finite set of random variables", Operations Research 9, 1961).
-func maxOf(a, b moments) moments {
-	theta := math.Sqrt(a.variance + b.variance)
-	if theta < 1e-12 {
-		return moments{max(a.mean, b.mean), 0}
+// composeTimes fills ops with the mean time of one visit, calls included, and endpoints with that of one request.
+func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []duration) {
+	g := &app.graph
+	for i := len(g.opOrder) - 1; i >= 0; i-- {
+		o := g.opOrder[i]
+		op := &app.Ops[o]
+		d := visitTime(op, g.workShare[o], &perf[op.Service])
+		if op.Parallel && len(op.Calls) > 0 {
+			d.add(1, parallelTime(op, ops, x.parallel[o]))
+		} else {
+			for k := range op.Calls {
+				c := &op.Calls[k]
+				callee := ops[c.Op]
+				callee.clip(c.TimeoutMs)
+				d.add(c.Mean, callee)
+			}
+		}
+		ops[o] = d
 	}
-	x := (a.mean - b.mean) / theta
-	density := math.Exp(-x*x/2) / math.Sqrt(2*math.Pi)
-	below := 0.5 * math.Erfc(-x/math.Sqrt2)
-	mean := a.mean*below + b.mean*(1-below) + theta*density
-	second := (a.mean*a.mean+a.variance)*below + (b.mean*b.mean+b.variance)*(1-below) + (a.mean+b.mean)*theta*density
-	return moments{mean, max(0, second-mean*mean)}
+	for e := range endpoints {
+		endpoints[e] = ops[app.Endpoints[e].Op]
+	}
+}
+
+// parallelTime is how long calls at once take: between the longest of them and their sum, at weights that are fitted.
+func parallelTime(op *Operation, ops []duration, w [2]float64) duration {
+	var longest, sum duration
+	for k := range op.Calls {
+		c := &op.Calls[k]
+		callee := ops[c.Op]
+		callee.clip(c.TimeoutMs)
+		if share := min(c.Mean, 1); callee.mean*share > longest.mean {
+			longest = duration{callee.mean * share, callee.stall * share, callee.delay * share}
+		}
+		sum.add(c.Mean, callee)
+	}
+	var d duration
+	d.add(w[0], longest)
+	d.add(w[1], sum)
+	return d
 }

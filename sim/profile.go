@@ -1,0 +1,139 @@
+package sim
+
+import "math"
+
+// A fluid latency is a mean and a profile: the logarithms of its quantiles over the mean, at fixed probabilities, each a
+// linear function of what the mean is made of. The weights are fitted to the request-level engine (response.go), so that
+// the shape may be anything that it shows: narrow while idle, two-humped where some requests meet a stall.
+
+// profileLevels are the probabilities of the tabulated quantiles.
+var profileLevels = [...]float64{0.02, 0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.875, 0.925, 0.95, 0.975, 0.99, 0.995, 0.999}
+
+const (
+	nLevels  = 15
+	levelP95 = 10
+)
+
+// features describe what a mean latency is made of.
+type features [nFeatures]float64
+
+const nFeatures = 5
+
+// featuresOf describes a latency of which bareMs would be left on an idle system.
+func featuresOf(d duration, bareMs float64) features {
+	mean := d.mean - d.delay
+	if !(mean > 0) || !(bareMs > 0) {
+		return features{1}
+	}
+	grown := math.Log(mean / bareMs)
+	stalled := d.stall / mean
+	return features{1, grown, stalled, stalled * stalled, grown * grown}
+}
+
+func (f *features) dot(w *features) float64 {
+	return f[0]*w[0] + f[1]*w[1] + f[2]*w[2] + f[3]*w[3] + f[4]*w[4]
+}
+
+// within bounds features by those that the weights were fitted to.
+func (f *features) within(lo, hi *features) {
+	for i := range f {
+		f[i] = min(max(f[i], lo[i]), hi[i])
+	}
+}
+
+// latency is the distribution of an endpoint's latency: delayMs + meanMs e^(profile).
+type latency struct {
+	meanMs  float64 // without the delay
+	delayMs float64
+	f       features
+	w       *[nLevels]features
+}
+
+func (l *latency) total() float64 { return l.meanMs + l.delayMs }
+
+// logQuantile is the logarithm of quantile i over the mean, never below those of lower levels.
+func (l *latency) logQuantile(i int) float64 { return l.f.dot(&l.w[i]) }
+
+// p95 is the 95th percentile in ms.
+func (l *latency) p95() float64 {
+	if !(l.meanMs > 0) {
+		return l.delayMs
+	}
+	return l.delayMs + l.meanMs*math.Exp(l.logQuantile(levelP95))
+}
+
+// tailAbove is P(latency > ms), straight in the logarithm of the latency between the levels; the tail beyond the last
+// goes on as a power of the latency.
+func (l *latency) tailAbove(ms float64) float64 {
+	if !(l.meanMs > 0) {
+		if l.delayMs > ms {
+			return 1
+		}
+		return 0
+	}
+	if ms <= l.delayMs {
+		return 1
+	}
+	y := math.Log((ms - l.delayMs) / l.meanMs)
+	// The levels around y. They rise but for the noise of the fit.
+	lo, hi := -1, nLevels
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; l.logQuantile(mid) <= y {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	switch {
+	case lo < 0:
+		// From the lowest level down to certainty at three quarters of its latency.
+		q := l.logQuantile(0)
+		return 1 - profileLevels[0]*max(0, 1-(q-y)/0.2876820724517809)
+	case hi == nLevels:
+		a, b := l.logQuantile(nLevels-3), l.logQuantile(nLevels-1)
+		slope := math.Log((1-profileLevels[nLevels-3])/(1-profileLevels[nLevels-1])) / max(b-a, 1e-3)
+		tail := (1 - profileLevels[nLevels-1]) * math.Exp(-slope*(y-b))
+		if tail < 1e-12 {
+			return 0
+		}
+		return tail
+	}
+	a, b := l.logQuantile(lo), l.logQuantile(hi)
+	f := 1.0
+	if b > a {
+		f = min(max((y-a)/(b-a), 0), 1)
+	}
+	return 1 - (profileLevels[lo] + f*(profileLevels[hi]-profileLevels[lo]))
+}
+
+// addTo spreads weight over the buckets of h.
+func (l *latency) addTo(h *Histogram, weight float64) {
+	if weight <= 0 {
+		return
+	}
+	if !(l.meanMs > 0) {
+		h.Add(l.delayMs, weight)
+		return
+	}
+	sum := h.sum + weight*l.total()
+	edge := l.delayMs + 0.75*l.meanMs*math.Exp(l.logQuantile(0))
+	below := 0.0
+	segment := func(to, p float64) {
+		h.spread(edge, to, weight*(p-below))
+		edge, below = max(edge, to), p
+	}
+	for i, p := range profileLevels {
+		segment(l.delayMs+l.meanMs*math.Exp(l.logQuantile(i)), p)
+	}
+	// The last thousandth: up to what one in 100,000 exceeds.
+	last := edge
+	for _, p := range [...]float64{0.9997, 0.99997} {
+		x := last
+		for l.tailAbove(x) > 1-p && x < 100*last {
+			x *= 1.05
+		}
+		segment(x, p)
+	}
+	h.Add(edge, weight*(1-below))
+	h.sum = sum // exactly the mean, whatever the buckets
+}

@@ -1,0 +1,77 @@
+package sim
+
+import "sync"
+
+// response is how an application departs from the fluid engine's formulas, which take each service for itself and its
+// visits for independent: calls come in rows, stalls of a caller let them loose at once, round robin evens them out. It
+// is measured with the request-level engine, once for each application (responsefit.go), and does not change: the same
+// application file has the same response.
+type response struct {
+	services  []serviceResponse
+	parallel  [][2]float64 // [op] weights of the longest call and of the sum of calls (parallelTime)
+	endpoints []endpointResponse
+}
+
+// serviceResponse holds the factors of one service.
+type serviceResponse struct {
+	logVisits  float64    // ln of the factor on the visits that a period's quota holds: below 0 where visits come in bursts
+	stall      plane      // factor on stalls
+	congestion plane      // factor on the delay by others
+	idlePower  [2]float64 // k = k0 + k1 ln replicas in idle = (1 - floor core)(1 - floor^k)
+	throttled  float64    // factor on the share of throttled periods
+	wakes      float64    // share of wake-ups that queues follow (pressure)
+}
+
+// plane is a factor that depends on the utilisation u and on ln replicas.
+type plane [3]float64
+
+func (p *plane) at(u, logReplicas float64) float64 { return p[0] + p[1]*u + p[2]*logReplicas }
+
+// endpointResponse turns the mean that the call tree gives into a distribution.
+type endpointResponse struct {
+	bareMs float64 // mean on an idle system
+	mean   features
+	w      [nLevels]features
+	lo, hi features // between which they were fitted
+}
+
+// latencyOf is the distribution of a latency of which the call tree gives the mean.
+func (x *endpointResponse) latencyOf(d duration) latency {
+	f := featuresOf(d, x.bareMs)
+	f.within(&x.lo, &x.hi)
+	return latency{meanMs: max(0, d.mean-d.delay) * positive(f.dot(&x.mean)), delayMs: d.delay, f: f, w: &x.w}
+}
+
+// lazyResponse measures a response when it is first needed. Applications are shared between goroutines.
+type lazyResponse struct {
+	once  sync.Once
+	value *response
+}
+
+// response returns the application's response, which the first call measures (some tenths of a second).
+func (a *App) response() *response {
+	l := a.graph.lazy
+	l.once.Do(func() { l.value = fitResponse(a, defaultFitVisits) })
+	return l.value
+}
+
+// neutralResponse takes the formulas as they are.
+func neutralResponse(app *App) *response {
+	x := &response{services: make([]serviceResponse, len(app.Services)), parallel: make([][2]float64, len(app.Ops)), endpoints: make([]endpointResponse, len(app.Endpoints))}
+	for s := range x.services {
+		x.services[s] = serviceResponse{stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1}
+	}
+	for o := range x.parallel {
+		x.parallel[o] = [2]float64{1, 0}
+	}
+	ops, endpoints := make([]duration, len(app.Ops)), make([]duration, len(app.Endpoints))
+	bare := make([]servicePerf, len(app.Services))
+	for s := range bare {
+		bare[s] = servicePerf{idle: 1, scale: 1}
+	}
+	composeTimes(app, x, bare, ops, endpoints)
+	for e := range x.endpoints {
+		x.endpoints[e] = endpointResponse{bareMs: endpoints[e].mean, mean: features{1}}
+	}
+	return x
+}

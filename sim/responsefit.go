@@ -1,0 +1,574 @@
+package sim
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/grlscaler/grlscaler/sim/rng"
+)
+
+// fitResponse runs the request-level engine on an application at many operating points, drawn over loads, mixes and
+// replicas, and fits the response by linear least squares, each weighted with what it matters for the latency and drawn
+// lightly to the neutral response. All random numbers follow from constants.
+func fitResponse(app *App, visits float64) *response {
+	f := newFitter(app)
+	f.measure(visits)
+	f.fitServices()
+	f.fitParallel()
+	f.fitEndpoints()
+	return f.x
+}
+
+const (
+	defaultFitVisits = 1.2e6 // about half a second
+	fitPoints        = 40
+	fitSeed          = 20260811
+)
+
+// fitPoint is what the request-level engine said at one operating point.
+type fitPoint struct {
+	rps       []float64
+	services  []fitService
+	parallel  []float64 // [op] time that a visit waits for its calls
+	endpoints []fitEndpoint
+	perf      []servicePerf
+}
+
+type fitService struct {
+	load            serviceLoad
+	capacity        serviceCapacity
+	visits          float64 // number
+	util            float64 // of usable CPU
+	ownMs, stallMs  float64
+	cpuMs           float64 // of a visit
+	idle, throttled float64
+	floor           float64 // utilisation without wake-ups
+	chunks          float64
+}
+
+type fitEndpoint struct {
+	requests float64
+	meanMs   float64
+	level    [nLevels]float64 // ms
+}
+
+type fitter struct {
+	app    *App
+	engine *DES
+	x      *response
+	points []fitPoint
+	random *rng.Stream
+}
+
+// newFitter makes an engine for the application on one node without bounds: what full nodes do is not its own doing.
+func newFitter(app *App) *fitter {
+	ample := *app
+	ample.Pools = []Pool{{Name: "ample", Nodes: 1, CPUMillis: 1e12, MemMiB: 1e12, SpeedFactor: app.Pools[0].SpeedFactor, PricePerCoreHour: 1}}
+	d, err := NewDES(&ample, DESOptions{})
+	if err != nil {
+		panic("sim: " + err.Error()) // the application is compiled
+	}
+	return &fitter{app: app, engine: d, x: neutralResponse(app), random: rng.New(fitSeed, "response-fit")}
+}
+
+// measure runs all operating points.
+func (f *fitter) measure(visits float64) {
+	weight := 0.0
+	for k := range fitPoints {
+		weight += 1 / (1.05 - f.target(k))
+	}
+	for k := range fitPoints {
+		u := f.target(k)
+		replicas, rps := f.draw(k, u)
+		f.points = append(f.points, f.run(uint64(k), replicas, rps, visits/weight/(1.05-u)))
+	}
+}
+
+// target is the utilisation of the busiest service at point k: evenly from 0.05 to 0.97.
+func (f *fitter) target(k int) float64 { return 0.05 + 0.92*(float64(k)+0.5)/fitPoints }
+
+// draw chooses replicas and load: at even points those that the application starts with, at odd ones what a rate drawn
+// between the least and the most replicas needs; the mix departs from the default one by about 30 %.
+func (f *fitter) draw(k int, u float64) (replicas []int, rps []float64) {
+	app, g := f.app, &f.app.graph
+	nS := len(app.Services)
+	rps = make([]float64, len(app.Endpoints))
+	total := 0.0
+	for e := range rps {
+		rps[e] = app.Endpoints[e].Weight * math.Exp(0.3*f.random.NormFloat64())
+		total += rps[e]
+	}
+	need := make([]float64, nS) // replicas at full use for one request/s
+	for e := range rps {
+		rps[e] /= total
+		for s := range nS {
+			c := f.capacity(s, 1)
+			need[s] += rps[e] * (g.svcCPU[e*nS+s] + 0.2*g.svcWake[e*nS+s]) / (c.usableMillis() * c.speed)
+		}
+	}
+	replicas = app.InitialReplicas()
+	if k%2 == 1 {
+		lo, hi := math.Inf(1), math.Inf(1)
+		for s, n := range need {
+			if n > 0 {
+				lo = min(lo, float64(app.Services[s].MinReplicas)*u/n)
+				hi = min(hi, float64(app.Services[s].MaxReplicas)*u/n)
+			}
+		}
+		rate := lo * math.Pow(hi/lo, f.random.Float64())
+		for s := range replicas {
+			svc := &app.Services[s]
+			at := u * (0.3 + 0.7*f.random.Float64())
+			replicas[s] = min(max(int(math.Ceil(rate*need[s]/at)), svc.MinReplicas), svc.MaxReplicas)
+		}
+	}
+	busiest := 0.0
+	for s, n := range need {
+		busiest = max(busiest, n/float64(replicas[s]))
+	}
+	for e := range rps {
+		rps[e] *= u / busiest
+	}
+	return replicas, rps
+}
+
+func (f *fitter) capacity(s int, replicas float64) serviceCapacity {
+	svc := &f.app.Services[s]
+	return newCapacity(f.app, s, replicas, svc.CPULimitMillis, f.app.Pools[0].SpeedFactor)
+}
+
+// run measures one point: a fifth of the visits to warm up, then the rest.
+func (f *fitter) run(seed uint64, replicas []int, rps []float64, visits float64) fitPoint {
+	d, nS, nO := f.engine, len(f.app.Services), len(f.app.Ops)
+	p := fitPoint{rps: rps, services: make([]fitService, nS), parallel: make([]float64, nO), endpoints: make([]fitEndpoint, len(rps)), perf: make([]servicePerf, nS)}
+	if err := d.Reset(rng.Derive(fitSeed, "response-fit", int(seed)), replicas); err != nil {
+		panic("sim: " + err.Error())
+	}
+	perSecond := 0.0
+	for e := range rps {
+		for o := range nO {
+			perSecond += rps[e] * f.app.graph.visits[e*nO+o]
+		}
+	}
+	spanMs := visits / perSecond * 1000
+	d.feed(rps, d.now+max(0.2*spanMs, 1000))
+	d.ticks = 1
+	d.closeWindow()
+	d.clearRun()
+	from := d.now
+	d.feed(rps, from+max(spanMs, 2000))
+	dt := (d.now - from) / 1000
+	for s := range nS {
+		f.read(&p, s, dt)
+	}
+	for o := range nO {
+		p.parallel[o] = ratio(d.opCallMs[o], d.opServed[o])
+	}
+	for e := range rps {
+		h := &d.endpoints[e].latency
+		p.endpoints[e] = fitEndpoint{requests: h.Count(), meanMs: h.MeanMs()}
+		for i, level := range profileLevels {
+			p.endpoints[e].level[i] = h.QuantileMs(level)
+		}
+		p.rps[e] = d.endpoints[e].offered / dt
+	}
+	return p
+}
+
+// read takes a service's sums of a run.
+func (f *fitter) read(p *fitPoint, s int, dt float64) {
+	d, st, x := f.engine, &f.engine.stats[s], &p.services[s]
+	ready := float64(len(st.ready))
+	x.capacity = f.capacity(s, ready)
+	cpu, stall, periods, throttled := 0.0, 0.0, 0.0, 0.0
+	for _, k := range st.ready {
+		r := &d.replicas[k]
+		d.sync(r)
+		cpu += r.cpuMs
+		stall += r.stallMs
+		periods += r.periods
+		throttled += r.throttled
+	}
+	x.visits = st.served
+	x.ownMs, x.stallMs = ratio(st.ownMs, st.served), ratio(stall, st.served)
+	x.cpuMs = ratio(cpu, st.served)
+	x.util = cpu / dt / (ready * x.capacity.usableMillis())
+	x.idle, x.throttled = ratio(st.idle, st.chunks), min(1, ratio(throttled, periods))
+	x.chunks = st.chunks
+	for o := range f.app.Ops {
+		if op := &f.app.Ops[o]; op.Service == s {
+			n := d.opServed[o] / dt
+			x.load.visits += n
+			x.load.cpuMs += n * op.CPUMs
+			x.load.wakeMs += n * op.WakeMs
+		}
+	}
+	c := &x.capacity
+	work := c.replicas * c.usableMillis() * c.speed
+	x.floor = x.load.cpuMs / work
+}
+
+// fitServices fits each service's factors to what its visits took.
+func (f *fitter) fitServices() {
+	for s := range f.app.Services {
+		x := &f.x.services[s]
+		f.fitIdle(s, x)
+		f.fitStalls(s, x)
+		f.fitCongestion(s, x)
+	}
+}
+
+// fitIdle searches the power with which idle chunks become rare.
+func (f *fitter) fitIdle(s int, x *serviceResponse) {
+	best := math.Inf(1)
+	for k := 0.4; k <= 16; k *= 1.12 {
+		for slope := -0.6; slope <= 3; slope += 0.3 {
+			loss := 0.0
+			for i := range f.points {
+				q := &f.points[i].services[s]
+				c := &q.capacity
+				_, idle := utilisation(q.floor, 0, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas)
+				loss += q.chunks * (idle - q.idle) * (idle - q.idle)
+			}
+			if loss < best*(1-1e-9) {
+				best, x.idlePower = loss, [2]float64{k, slope}
+			}
+		}
+	}
+}
+
+// fitStalls finds the visits in a quota by search, and the factor on stalls at each by least squares.
+func (f *fitter) fitStalls(s int, x *serviceResponse) {
+	best := math.Inf(1)
+	for _, wakes := range f.wakeShares(s) {
+		for logVisits := math.Log(0.1); logVisits <= math.Log(10); logVisits += math.Log(1.15) {
+			best = f.tryStalls(s, x, logVisits, wakes, best)
+		}
+	}
+}
+
+// wakeShares are the shares of wake-ups to try: without a wake-up cost they make no difference.
+func (f *fitter) wakeShares(s int) []float64 {
+	for _, o := range f.app.graph.opsOf[s] {
+		if f.app.Ops[o].WakeMs > 0 {
+			return []float64{0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1}
+		}
+	}
+	return []float64{1}
+}
+
+// tryStalls keeps the factors if they leave less than the best so far.
+func (f *fitter) tryStalls(s int, x *serviceResponse, logVisits, wakes, best float64) float64 {
+	fit := newPlaneFit()
+	var throttled, expected float64
+	for i := range f.points {
+		q := &f.points[i].services[s]
+		if !q.capacity.limited() || q.visits < 20 || q.util <= 0 {
+			continue
+		}
+		c := &q.capacity
+		u := pressure(q.util, q.floor, wakes)
+		n := math.Log(cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas))
+		t := stallAt(u, n-c.logBatch+logVisits, c.usableMillis()/(1000*c.cores))
+		fit.add(u, c.logReplicas, t.stallMs*math.Exp(-c.logBatch), q.stallMs, math.Sqrt(q.visits)*(1.05-u)/q.ownMs)
+		throttled += q.throttled
+		expected += t.throttled
+	}
+	w, loss := fit.solve()
+	// The farther from what the formulas say, the less likely.
+	if loss += 1e-3 * fit.scale * logVisits * logVisits; loss < best {
+		best = loss
+		x.logVisits, x.stall, x.wakes = logVisits, w, wakes
+		x.throttled = 1
+		if expected > 0 {
+			x.throttled = throttled / expected
+		}
+	}
+	return best
+}
+
+// fitCongestion fits the factor on the delay by others, stalls apart.
+func (f *fitter) fitCongestion(s int, x *serviceResponse) {
+	fit := newPlaneFit()
+	for i := range f.points {
+		p := &f.points[i]
+		q := &p.services[s]
+		if q.visits < 20 || q.util <= 0 {
+			continue
+		}
+		c := &q.capacity
+		u := pressure(q.util, q.floor, x.wakes)
+		core := c.usableMillis() / (1000 * c.cores)
+		expected := congestionAt(min(u*core, maxCoreUtil), c.cores)
+		if c.limited() {
+			n := math.Log(cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas))
+			expected *= stallAt(u, n-c.logBatch+x.logVisits, core).congestion
+		}
+		work := q.cpuMs
+		fit.add(u, c.logReplicas, expected*work, q.ownMs-f.waitMs(s, p)-work-q.stallMs, math.Sqrt(q.visits)*(1.05-u)/q.ownMs)
+	}
+	x.congestion, _ = fit.solve()
+}
+
+// waitMs is the mean non-CPU wait of a service's visits at a point.
+func (f *fitter) waitMs(s int, p *fitPoint) float64 {
+	sum, visits := 0.0, 0.0
+	nO := len(f.app.Ops)
+	for o := range f.app.Ops {
+		if f.app.Ops[o].Service != s {
+			continue
+		}
+		for e, rps := range p.rps {
+			n := rps * f.app.graph.visits[e*nO+o]
+			visits += n
+			sum += n * f.app.Ops[o].WaitMs
+		}
+	}
+	return ratio(sum, visits)
+}
+
+// predict computes the performance of all services at a point with the factors found so far.
+func (f *fitter) predict(p *fitPoint, ops, endpoints []duration) {
+	for s := range p.services {
+		q := &p.services[s]
+		p.perf[s].solve(q.load, &q.capacity, &f.x.services[s])
+		p.perf[s].delayMs = 0
+	}
+	composeTimes(f.app, f.x, p.perf, ops, endpoints)
+}
+
+// fitParallel fits how long calls at once take, callees first.
+func (f *fitter) fitParallel() {
+	ops, endpoints := make([]duration, len(f.app.Ops)), make([]duration, len(f.app.Endpoints))
+	order := f.app.graph.opOrder
+	for i := len(order) - 1; i >= 0; i-- {
+		o := order[i]
+		op := &f.app.Ops[o]
+		if !op.Parallel || len(op.Calls) == 0 {
+			continue
+		}
+		var a [2][2]float64
+		var b [2]float64
+		for k := range f.points {
+			p := &f.points[k]
+			if !(p.parallel[o] > 0) {
+				continue
+			}
+			f.predict(p, ops, endpoints)
+			longest, sum := parallelTime(op, ops, [2]float64{1, 0}).mean, parallelTime(op, ops, [2]float64{0, 1}).mean
+			w := p.steadiness() / (p.parallel[o] * p.parallel[o])
+			a[0][0] += w * longest * longest
+			a[0][1] += w * longest * sum
+			a[1][1] += w * sum * sum
+			b[0] += w * longest * p.parallel[o]
+			b[1] += w * sum * p.parallel[o]
+		}
+		f.x.parallel[o] = nonNegative2(a, b)
+	}
+}
+
+// nonNegative2 solves a 2x2 normal equation for weights of at least 0.
+func nonNegative2(a [2][2]float64, b [2]float64) [2]float64 {
+	ridge := 1e-6 * (a[0][0] + a[1][1])
+	det := (a[0][0]+ridge)*(a[1][1]+ridge) - a[0][1]*a[0][1]
+	if !(det > 0) {
+		return [2]float64{1, 0}
+	}
+	w := [2]float64{(b[0]*(a[1][1]+ridge) - b[1]*a[0][1]) / det, (b[1]*(a[0][0]+ridge) - b[0]*a[0][1]) / det}
+	switch {
+	case w[0] < 0:
+		return [2]float64{0, b[1] / a[1][1]}
+	case w[1] < 0:
+		return [2]float64{b[0] / a[0][0], 0}
+	}
+	return w
+}
+
+// fitEndpoints fits means and quantiles of requests.
+func (f *fitter) fitEndpoints() {
+	ops := make([]duration, len(f.app.Ops))
+	endpoints := make([]duration, len(f.app.Endpoints))
+	type row struct {
+		x         features
+		mean      float64
+		effective float64 // independent requests
+		measured  *fitEndpoint
+	}
+	rows := make([][]row, len(endpoints))
+	for k := range f.points {
+		p := &f.points[k]
+		f.predict(p, ops, endpoints)
+		for e := range endpoints {
+			if p.endpoints[e].requests >= 20 && endpoints[e].mean > 0 {
+				rows[e] = append(rows[e], row{featuresOf(endpoints[e], f.x.endpoints[e].bareMs), endpoints[e].mean, p.endpoints[e].requests * p.steadiness(), &p.endpoints[e]})
+			}
+		}
+	}
+	for e := range endpoints {
+		x := &f.x.endpoints[e]
+		means := newRidge(meanPrior)
+		var levels [nLevels]*ridge
+		for i := range levels {
+			levels[i] = newRidge(levelPrior)
+		}
+		x.lo, x.hi = features{1}, features{1}
+		for k, r := range rows[e] {
+			for i := range r.x {
+				if k == 0 || r.x[i] < x.lo[i] {
+					x.lo[i] = r.x[i]
+				}
+				if k == 0 || r.x[i] > x.hi[i] {
+					x.hi[i] = r.x[i]
+				}
+			}
+			means.add(r.x, r.measured.meanMs/r.mean-1, 1/(modelVariance+0.5/r.effective))
+		}
+		x.mean = means.solve()
+		x.mean[0]++
+		for _, r := range rows[e] {
+			mean := r.mean * positive(r.x.dot(&x.mean))
+			for i, p := range profileLevels {
+				if q := r.measured.level[i]; q > 0 {
+					// The variance of a quantile of n exponential times, relative to its square: p/((1-p) n ln^2(1-p)).
+					spread := p / (1 - p) / max(math.Pow(math.Log(1-p), 2), 0.5)
+					levels[i].add(r.x, math.Log(q/mean), 1/(modelVariance+spread/r.effective))
+				}
+			}
+		}
+		for i := range levels {
+			x.w[i] = levels[i].solve()
+		}
+	}
+}
+
+// steadiness is how much an observation of a point is worth against one of an idle system: near saturation successive
+// visits tell nearly the same.
+func (p *fitPoint) steadiness() float64 {
+	u := 0.0
+	for s := range p.services {
+		q := &p.services[s]
+		u = max(u, (q.floor+q.util)/2)
+	}
+	return max(1-u, 0.02) * max(1-u, 0.02)
+}
+
+// modelVariance is that of the logarithm of what a linear function of the features leaves unexplained.
+const modelVariance = 0.02 * 0.02
+
+// Standard deviations of the weights of features that are expected before anything is measured: of a relative
+// correction of the mean, and of the logarithm of a quantile over the mean.
+var (
+	meanPrior  = features{0.1, 0.3, 0.3, 0.3, 0.15}
+	levelPrior = features{3, 1, 3, 3, 0.5}
+)
+
+// ridge is a linear least-squares fit over features with normal priors about 0.
+type ridge struct {
+	a *mat.SymDense
+	b *mat.VecDense
+}
+
+func newRidge(prior features) *ridge {
+	r := &ridge{mat.NewSymDense(nFeatures, nil), mat.NewVecDense(nFeatures, nil)}
+	for i, sd := range prior {
+		r.a.SetSym(i, i, 1/(sd*sd))
+	}
+	return r
+}
+
+// add takes in an observation of precision w.
+func (r *ridge) add(x features, y, w float64) {
+	for i := range x {
+		for j := i; j < nFeatures; j++ {
+			r.a.SetSym(i, j, r.a.At(i, j)+w*x[i]*x[j])
+		}
+		r.b.SetVec(i, r.b.AtVec(i)+w*x[i]*y)
+	}
+}
+
+func (r *ridge) solve() (out features) {
+	var c mat.Cholesky
+	var v mat.VecDense
+	if !c.Factorize(r.a) || c.SolveVecTo(&v, r.b) != nil {
+		return out
+	}
+	for i := range out {
+		out[i] = v.AtVec(i)
+	}
+	return out
+}
+
+// planeFit fits y = z (p0 + p1 u + p2 ln r), drawn lightly to y = z.
+type planeFit struct {
+	a     *mat.SymDense
+	b     *mat.VecDense
+	yy    float64
+	scale float64 // sum of the squared weighted z
+}
+
+func newPlaneFit() *planeFit {
+	return &planeFit{a: mat.NewSymDense(3, nil), b: mat.NewVecDense(3, nil)}
+}
+
+func (f *planeFit) add(u, logReplicas, z, y, w float64) {
+	if math.IsNaN(w) || math.IsInf(w, 0) {
+		return
+	}
+	x := [3]float64{w * z, w * z * u, w * z * logReplicas}
+	r := w * (y - z)
+	for i := range x {
+		for j := i; j < 3; j++ {
+			f.a.SetSym(i, j, f.a.At(i, j)+x[i]*x[j])
+		}
+		f.b.SetVec(i, f.b.AtVec(i)+x[i]*r)
+	}
+	f.yy += r * r
+	f.scale += w * w * y * y
+}
+
+// solve returns the factors and what of the squared residuals is left.
+func (f *planeFit) solve() (plane, float64) {
+	lambda := 0.01*f.a.At(0, 0) + 1e-12
+	for i := range 3 {
+		f.a.SetSym(i, i, f.a.At(i, i)+lambda)
+	}
+	var c mat.Cholesky
+	var v mat.VecDense
+	if !c.Factorize(f.a) || c.SolveVecTo(&v, f.b) != nil {
+		return plane{1}, f.yy
+	}
+	loss := f.yy - mat.Dot(&v, f.b)
+	return plane{1 + v.AtVec(0), v.AtVec(1), v.AtVec(2)}, max(loss, 0)
+}
+
+// feed runs the engine under Poisson arrivals until time end, outside of ticks and windows.
+func (d *DES) feed(rps []float64, end float64) {
+	const spanMs = 200
+	for d.now < end {
+		to := min(d.now+spanMs, end)
+		d.arrivals = d.arrivals[:0]
+		for e, r := range rps {
+			for t := d.now + d.when.ExpFloat64()/max(r, 1e-9)*1000; t < to; t += d.when.ExpFloat64() / r * 1000 {
+				d.arrivals = append(d.arrivals, arrival{t, int32(e)})
+			}
+		}
+		d.sortArrivals()
+		for _, a := range d.arrivals {
+			d.endpoints[a.endpoint].offered++
+		}
+		d.run(to)
+	}
+}
+
+// clearRun forgets what was counted since Reset.
+func (d *DES) clearRun() {
+	for s := range d.stats {
+		d.stats[s].chunks, d.stats[s].idle = 0, 0
+	}
+	for e := range d.endpoints {
+		d.endpoints[e].latency.Reset()
+	}
+	clear(d.opServed)
+	clear(d.opCallMs)
+}
