@@ -102,6 +102,12 @@ func Replay(app *sim.App, rec *trace.Recording, opt Options) (*Prediction, error
 	return r.prediction(), nil
 }
 
+// visitCollector is an engine that can give the latencies of visits by service, and not only their mean and 95th percentile.
+type visitCollector interface {
+	// CollectVisits adds them to one histogram per service from the present window on; nil ends it.
+	CollectVisits(perService []sim.Histogram)
+}
+
 // replay is one recording being replayed.
 type replay struct {
 	app      *sim.App
@@ -122,6 +128,7 @@ type intervalSum struct {
 	offered   []float64 // [endpoint]
 	failed    []float64
 	latencies []sim.Histogram
+	visits    []sim.Histogram // [service], empty if the engine does not give them
 }
 
 type serviceSum struct {
@@ -155,7 +162,7 @@ func newReplay(app *sim.App, rec *trace.Recording, opt Options) (*replay, error)
 	for k := range r.sums {
 		nE := len(app.Endpoints)
 		r.sums[k] = intervalSum{services: make([]serviceSum, len(app.Services)), offered: make([]float64, nE), failed: make([]float64, nE),
-			latencies: make([]sim.Histogram, nE)}
+			latencies: make([]sim.Histogram, nE), visits: make([]sim.Histogram, len(app.Services))}
 	}
 	return r, nil
 }
@@ -296,6 +303,7 @@ func (r *replay) run(engine sim.Engine, seed uint64) error {
 		return err
 	}
 	arrivals := rng.New(seed, "arrivals")
+	collector, _ := engine.(visitCollector)
 	nE := len(r.app.Endpoints)
 	load := sim.TickLoad{Arrivals: make([]float64, nE)}
 	for t := -r.warmUp; t < len(r.replicas)*r.interval; t++ {
@@ -308,6 +316,9 @@ func (r *replay) run(engine sim.Engine, seed uint64) error {
 				return err
 			}
 		}
+		if collector != nil && t >= 0 && t%r.interval == 0 {
+			collector.CollectVisits(r.sums[t/r.interval].visits)
+		}
 		engine.Step(load)
 		st := engine.State()
 		if t >= 0 && st.Window > 0 {
@@ -316,6 +327,9 @@ func (r *replay) run(engine sim.Engine, seed uint64) error {
 		if err := r.roomForAll(st); err != nil {
 			return err
 		}
+	}
+	if collector != nil {
+		collector.CollectVisits(nil)
 	}
 	return nil
 }
@@ -373,6 +387,9 @@ func (r *replay) prediction() *Prediction {
 		v.Services, v.Endpoints = make([]Values, len(x.services)), make([]Values, len(x.offered))
 		for s := range v.Services {
 			v.Services[s] = x.services[s].values(x.ticks)
+			if h := &x.visits[s]; h.Count() > 0 {
+				v.Services[s].P50Ms, v.Services[s].P95Ms, v.Services[s].P99Ms = h.QuantileMs(0.50), h.QuantileMs(0.95), h.QuantileMs(0.99)
+			}
 		}
 		var all sim.Histogram
 		var offered, failed float64
@@ -387,8 +404,8 @@ func (r *replay) prediction() *Prediction {
 	return p
 }
 
-// values are the means over all windows. The 95th percentile is the mean of the windows' own, weighted by visits: engines give
-// no other.
+// values are the means over all windows. The 95th percentile is the mean of the windows' own, weighted by visits, for engines that
+// give no other.
 func (x *serviceSum) values(ticks float64) Values {
 	v := noValues()
 	if ticks == 0 {
