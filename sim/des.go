@@ -52,7 +52,8 @@ type DES struct {
 	when     *rng.Stream // times of arrivals within a tick
 	requests *rng.Stream // generators of requests
 	arrivals []arrival
-	carry    []float64 // [endpoint] fraction of an arrival left over
+	collect  []Histogram // [service] of CollectVisits
+	carry    []float64   // [endpoint] fraction of an arrival left over
 }
 
 var (

@@ -213,6 +213,9 @@ func (d *DES) reportService(s int, dt float64) {
 		node.MemUsedMiB += v.MemMiB
 	}
 	v.StallMs = ratio(stallMs, x.served)
+	if d.collect != nil {
+		x.latency.addTo(&d.collect[s])
+	}
 	x.clear()
 	v.Throttled = min(1, ratio(throttled, periods)) // a stall may end in the window after its period began
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/grlscaler/grlscaler/sim"
@@ -102,6 +100,12 @@ func Replay(app *sim.App, rec *trace.Recording, opt Options) (*Prediction, error
 	return r.prediction(), nil
 }
 
+// visitCollector is an engine that can give the latencies of visits by service, and not only their mean and 95th percentile.
+type visitCollector interface {
+	// CollectVisits adds them to one histogram per service from the present window on; nil ends it.
+	CollectVisits(perService []sim.Histogram)
+}
+
 // replay is one recording being replayed.
 type replay struct {
 	app      *sim.App
@@ -122,6 +126,7 @@ type intervalSum struct {
 	offered   []float64 // [endpoint]
 	failed    []float64
 	latencies []sim.Histogram
+	visits    []sim.Histogram // [service], empty if the engine does not give them
 }
 
 type serviceSum struct {
@@ -155,7 +160,7 @@ func newReplay(app *sim.App, rec *trace.Recording, opt Options) (*replay, error)
 	for k := range r.sums {
 		nE := len(app.Endpoints)
 		r.sums[k] = intervalSum{services: make([]serviceSum, len(app.Services)), offered: make([]float64, nE), failed: make([]float64, nE),
-			latencies: make([]sim.Histogram, nE)}
+			latencies: make([]sim.Histogram, nE), visits: make([]sim.Histogram, len(app.Services))}
 	}
 	return r, nil
 }
@@ -168,124 +173,6 @@ func weights(app *sim.App) []float64 {
 	return w
 }
 
-// readReplicas takes the replicas of each service from the services table: ready ones, or those wanted when replicas start as
-// the application says. A service without any has the application's; one with some must have all.
-func (r *replay) readReplicas(app *sim.App) error {
-	steps := r.load.Ticks() / r.interval // at least one: a load has whole intervals
-	r.replicas = make([][]int, steps)
-	for k := range r.replicas {
-		r.replicas[k] = make([]int, len(app.Services))
-		for s := range r.replicas[k] {
-			r.replicas[k][s] = -1
-		}
-	}
-	for i := range r.rec.Services {
-		row := &r.rec.Services[i]
-		s := app.ServiceIndex(row.Service)
-		if s < 0 {
-			return fmt.Errorf("service %q of the recording is not in application %s, which has %s; rename it in one of them", row.Service, app.Name, serviceNames(app))
-		}
-		n := row.Ready
-		if !trace.Has(n) || r.startUp {
-			n = row.Replicas
-		}
-		if k := int(row.At / r.rec.Meta.Interval); k < steps && trace.Has(n) {
-			r.replicas[k][s] = int(n)
-		}
-	}
-	for s := range app.Services {
-		if err := r.allReplicas(app, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// allReplicas demands a number of replicas of a service in every interval, or in none: then it is the application's.
-func (r *replay) allReplicas(app *sim.App, s int) error {
-	name := app.Services[s].Name
-	unknown := func(row []int) bool { return row[s] < 0 }
-	first := slices.IndexFunc(r.replicas, unknown)
-	if first < 0 {
-		return nil
-	}
-	for _, row := range r.replicas {
-		if !unknown(row) {
-			return fmt.Errorf("the recording has no replicas of %s at t=%g s; bridge gaps with --fill", name, (time.Duration(first) * r.rec.Meta.Interval).Seconds())
-		}
-		row[s] = app.Services[s].InitialReplicas
-	}
-	r.notes = append(r.notes, fmt.Sprintf("the replicas of %s were not recorded: %d, as the application says", name, app.Services[s].InitialReplicas))
-	return nil
-}
-
-func serviceNames(app *sim.App) string {
-	names := make([]string, len(app.Services))
-	for i := range names {
-		names[i] = app.Services[i].Name
-	}
-	return strings.Join(names, ", ")
-}
-
-// recordedApp makes a copy of the application with the limits that were recorded and without what the recorded system
-// had none of.
-func (r *replay) recordedApp(app *sim.App) error {
-	a := *app
-	a.Services = slices.Clone(app.Services)
-	for s := range a.Services {
-		svc := &a.Services[s]
-		if limit, ok := r.rec.Meta.CPULimitMillis[svc.Name]; ok {
-			svc.CPURequestMillis *= limit / svc.CPULimitMillis
-			svc.CPULimitMillis = limit
-		} else {
-			r.notes = append(r.notes, fmt.Sprintf("the CPU limit of %s was not recorded: %g m, as the application says", svc.Name, svc.CPULimitMillis))
-		}
-		if svc.CPULimitMillis <= svc.BaseCPUMillis {
-			return fmt.Errorf("the recorded CPU limit of %s, %g m, is not above the %g m (base_cpu_m) that application %s lets an idle replica use",
-				svc.Name, svc.CPULimitMillis, svc.BaseCPUMillis, app.Name)
-		}
-		svc.MinReplicas, svc.MaxReplicas = 0, 1
-		for _, row := range r.replicas {
-			svc.MaxReplicas = max(svc.MaxReplicas, row[s])
-		}
-		svc.StartupFixed, svc.StartupJitter = 0, 0
-		if !r.startUp {
-			svc.StartupCPUMs = 0
-		}
-	}
-	r.recordedNodes(&a)
-	r.app = &a
-	return nil
-}
-
-// recordedNodes takes the place of the application's nodes by those that were recorded at the start, a pool for each. Which pods a
-// node had is not recorded, so requests do not bind: pods spread evenly.
-func (r *replay) recordedNodes(a *sim.App) {
-	if len(r.rec.Nodes) == 0 {
-		return
-	}
-	theirs := a.Pools
-	a.Pools = nil
-	for i := range r.rec.Nodes {
-		row := &r.rec.Nodes[i]
-		if row.At > 0 {
-			break
-		}
-		pool := theirs[0]
-		if j := slices.IndexFunc(theirs, func(p sim.Pool) bool { return p.Name == row.Pool }); j >= 0 {
-			pool = theirs[j] // its speed
-		}
-		pool.Name, pool.Nodes, pool.CPUMillis, pool.MemMiB = row.Node, 1, row.CPUMillis, row.MemMiB
-		a.Pools = append(a.Pools, pool)
-	}
-	for s := range a.Services {
-		a.Services[s].CPURequestMillis, a.Services[s].MemRequestMiB = negligible, negligible
-	}
-}
-
-// negligible is a request, in millicores or MiB, of which any number fits a node.
-const negligible = 1e-6
-
 // changesAt is the tick at which the replicas of interval k, which were counted at its end, take the place of those
 // of the interval before: its middle, as the moment is not recorded.
 func (r *replay) changesAt(k int) int { return k*r.interval + r.interval/2 }
@@ -296,6 +183,7 @@ func (r *replay) run(engine sim.Engine, seed uint64) error {
 		return err
 	}
 	arrivals := rng.New(seed, "arrivals")
+	collector, _ := engine.(visitCollector)
 	nE := len(r.app.Endpoints)
 	load := sim.TickLoad{Arrivals: make([]float64, nE)}
 	for t := -r.warmUp; t < len(r.replicas)*r.interval; t++ {
@@ -308,6 +196,9 @@ func (r *replay) run(engine sim.Engine, seed uint64) error {
 				return err
 			}
 		}
+		if collector != nil && t >= 0 && t%r.interval == 0 {
+			collector.CollectVisits(r.sums[t/r.interval].visits)
+		}
 		engine.Step(load)
 		st := engine.State()
 		if t >= 0 && st.Window > 0 {
@@ -316,6 +207,9 @@ func (r *replay) run(engine sim.Engine, seed uint64) error {
 		if err := r.roomForAll(st); err != nil {
 			return err
 		}
+	}
+	if collector != nil {
+		collector.CollectVisits(nil)
 	}
 	return nil
 }
@@ -373,6 +267,9 @@ func (r *replay) prediction() *Prediction {
 		v.Services, v.Endpoints = make([]Values, len(x.services)), make([]Values, len(x.offered))
 		for s := range v.Services {
 			v.Services[s] = x.services[s].values(x.ticks)
+			if h := &x.visits[s]; h.Count() > 0 {
+				v.Services[s].P50Ms, v.Services[s].P95Ms, v.Services[s].P99Ms = h.QuantileMs(0.50), h.QuantileMs(0.95), h.QuantileMs(0.99)
+			}
 		}
 		var all sim.Histogram
 		var offered, failed float64
@@ -387,8 +284,8 @@ func (r *replay) prediction() *Prediction {
 	return p
 }
 
-// values are the means over all windows. The 95th percentile is the mean of the windows' own, weighted by visits: engines give
-// no other.
+// values are the means over all windows. The 95th percentile is the mean of the windows' own, weighted by visits, for engines that
+// give no other.
 func (x *serviceSum) values(ticks float64) Values {
 	v := noValues()
 	if ticks == 0 {

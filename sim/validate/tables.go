@@ -103,7 +103,7 @@ func OverviewTable(results []*Result) Table {
 	return t
 }
 
-// DetailTables are the endpoints and the services of one recording.
+// DetailTables are the endpoints and the services of one recording, narrow enough for a terminal.
 func DetailTables(res *Result) []Table {
 	by := func(keep func(*Row) bool) (names []string, rows map[string][]Row) {
 		rows = map[string][]Row{}
@@ -134,7 +134,8 @@ func DetailTables(res *Result) []Table {
 	}
 	return []Table{
 		make1("requests", "endpoint", []Quantity{Mean, P50, P95, P99, Errors}, func(r *Row) bool { return r.Kind != OfService }),
-		make1("services", "service", []Quantity{CPU, Mean, P95, Throttling, Errors}, func(r *Row) bool { return r.Kind == OfService }),
+		make1("services", "service", []Quantity{CPU, Throttling, Errors}, func(r *Row) bool { return r.Kind == OfService }),
+		make1("visits of services, as their callers see them", "service", []Quantity{Mean, P50, P95, P99}, func(r *Row) bool { return r.Kind == OfService }),
 	}
 }
 
