@@ -363,9 +363,7 @@ func (f *Fluid) visitOf(s int) (all duration, own float64, visited bool) {
 	if weight <= 0 {
 		return duration{}, 0, false
 	}
-	var mean duration
-	mean.add(1/weight, all)
-	return mean, own / weight, true
+	return duration{all.mean / weight, all.stall / weight, all.delay / weight}, own / weight, true
 }
 
 // AddLatencies adds the completed requests of the last window.
