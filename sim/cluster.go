@@ -43,6 +43,9 @@ func newCluster(app *App, st *State) *cluster {
 	for s := range c.pods {
 		c.pods[s] = make([]pod, 0, 2*app.Services[s].MaxReplicas+4)
 	}
+	for s := range c.capacity {
+		c.capacity[s].sheet = new(stallSheet)
+	}
 	st.Services = make([]ServiceState, len(app.Services))
 	st.Endpoints = make([]EndpointState, len(app.Endpoints))
 	for p := range app.Pools {
@@ -312,7 +315,7 @@ func (c *cluster) refresh(s int) {
 		}
 	}
 	share := q.share
-	*q = newCapacity(c.app, s, float64(st.Ready), st.QuotaMillis, 1)
+	*q = newCapacity(c.app, s, float64(st.Ready), st.QuotaMillis, 1, q.sheet)
 	q.share = share
 	if st.Ready > 0 {
 		q.speed, q.cold = speed/float64(st.Ready), cold/float64(st.Ready)

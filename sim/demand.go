@@ -30,7 +30,7 @@ func NewPlanner(app *App) *Planner {
 		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
 	for s := range app.Services {
 		svc := &app.Services[s]
-		p.base[s] = newCapacity(app, s, 1, svc.CPULimitMillis, app.Pools[0].SpeedFactor)
+		p.base[s] = newCapacity(app, s, 1, svc.CPULimitMillis, app.Pools[0].SpeedFactor, new(stallSheet))
 		p.price[s] = svc.CPURequestMillis
 	}
 	return p
@@ -150,11 +150,11 @@ func (p *Planner) trim(out []int) bool {
 	return true
 }
 
-// exchange looks for one or two replicas of one service that can go when one or two of another come, at a
+// exchange looks for up to four replicas of one service that can go when one or two of another come, at a
 // lower price.
 func (p *Planner) exchange(out []int) bool {
 	for a := range out {
-		for da := 1; da <= 2 && out[a]-da >= p.app.Services[a].MinReplicas; da++ {
+		for da := 1; da <= 4 && out[a]-da >= p.app.Services[a].MinReplicas; da++ {
 			out[a] -= da
 			for b := range out {
 				for db := 1; db <= 2 && b != a && out[b]+db <= p.app.Services[b].MaxReplicas; db++ {

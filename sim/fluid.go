@@ -337,7 +337,7 @@ func visitP95(all duration, own float64, p *servicePerf) float64 {
 	met := min(1, max(p.stalled, all.stall/cfsPeriodMs))
 	p95 := erlang3 * smooth
 	if met > 0.05 && all.stall > 0 {
-		p95 = max(p95, smooth+all.stall/met*math.Log(met/0.05))
+		p95 = max(p95, smooth+all.stall/met*math.Ln2*log2m(met*20))
 	}
 	return p95 + all.delay
 }

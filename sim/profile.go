@@ -2,7 +2,7 @@ package sim
 
 import "math"
 
-// A fluid latency is a mean and a profile: the logarithms of its quantiles over the mean, at fixed probabilities, each a
+// A fluid latency is a mean and a profile: the logarithms (log2m) of its quantiles over the mean, at fixed probabilities, each a
 // linear function of what the mean is made of. The weights are fitted to the request-level engine (response.go), so that
 // the shape may be anything that it shows: narrow while idle, two-humped where some requests meet a stall.
 
@@ -13,6 +13,9 @@ const (
 	nLevels  = 15
 	levelP95 = 10
 )
+
+// lowestSpread is how far (log2m) below the lowest tabulated quantile the least latency is taken to be.
+const lowestSpread = 0.4
 
 // features describe what a mean latency is made of.
 type features [nFeatures]float64
@@ -25,7 +28,7 @@ func featuresOf(d duration, bareMs float64) features {
 	if !(mean > 0) || !(bareMs > 0) {
 		return features{1}
 	}
-	grown := math.Log(mean / bareMs)
+	grown := log2m(mean / bareMs)
 	stalled := d.stall / mean
 	return features{1, grown, stalled, stalled * stalled, grown * grown}
 }
@@ -59,7 +62,7 @@ func (l *latency) p95() float64 {
 	if !(l.meanMs > 0) {
 		return l.delayMs
 	}
-	return l.delayMs + l.meanMs*math.Exp(l.logQuantile(levelP95))
+	return l.delayMs + l.meanMs*exp2m(l.logQuantile(levelP95))
 }
 
 // tailAbove is P(latency > ms), straight in the logarithm of the latency between the levels; the tail beyond the last
@@ -74,7 +77,7 @@ func (l *latency) tailAbove(ms float64) float64 {
 	if ms <= l.delayMs {
 		return 1
 	}
-	y := math.Log((ms - l.delayMs) / l.meanMs)
+	y := log2m((ms - l.delayMs) / l.meanMs)
 	// The levels around y. They rise but for the noise of the fit.
 	lo, hi := -1, nLevels
 	for hi-lo > 1 {
@@ -86,9 +89,9 @@ func (l *latency) tailAbove(ms float64) float64 {
 	}
 	switch {
 	case lo < 0:
-		// From the lowest level down to certainty at three quarters of its latency.
+		// From the lowest level down to certainty.
 		q := l.logQuantile(0)
-		return 1 - profileLevels[0]*max(0, 1-(q-y)/0.2876820724517809)
+		return 1 - profileLevels[0]*max(0, 1-(q-y)/lowestSpread)
 	case hi == nLevels:
 		a, b := l.logQuantile(nLevels-3), l.logQuantile(nLevels-1)
 		slope := math.Log((1-profileLevels[nLevels-3])/(1-profileLevels[nLevels-1])) / max(b-a, 1e-3)
@@ -116,14 +119,14 @@ func (l *latency) addTo(h *Histogram, weight float64) {
 		return
 	}
 	sum := h.sum + weight*l.total()
-	edge := l.delayMs + 0.75*l.meanMs*math.Exp(l.logQuantile(0))
+	edge := l.delayMs + l.meanMs*exp2m(l.logQuantile(0)-lowestSpread)
 	below := 0.0
 	segment := func(to, p float64) {
 		h.spread(edge, to, weight*(p-below))
 		edge, below = max(edge, to), p
 	}
 	for i, p := range profileLevels {
-		segment(l.delayMs+l.meanMs*math.Exp(l.logQuantile(i)), p)
+		segment(l.delayMs+l.meanMs*exp2m(l.logQuantile(i)), p)
 	}
 	// The last thousandth: up to what one in 100,000 exceeds.
 	last := edge

@@ -24,20 +24,21 @@ type serviceLoad struct {
 // serviceCapacity is what its ready replicas can do.
 type serviceCapacity struct {
 	replicas    float64
-	logReplicas float64 // ln replicas, 0 for none
-	cores       float64 // that one replica can use at once
-	quotaMillis float64 // CPU limit of one replica
-	baseMillis  float64 // CPU that an idle replica uses
-	speed       float64 // work per CPU-second
-	cold        float64 // CPU per visit relative to warm replicas, averaged over replicas
-	share       float64 // share of its quota that a replica can get on its node, 1 unless the node is full
-	logBatch    float64 // ln of the visits that count as one where they come in a row (batchOf)
+	logReplicas float64     // ln replicas, 0 for none
+	cores       float64     // that one replica can use at once
+	quotaMillis float64     // CPU limit of one replica
+	baseMillis  float64     // CPU that an idle replica uses
+	speed       float64     // work per CPU-second
+	cold        float64     // CPU per visit relative to warm replicas, averaged over replicas
+	share       float64     // share of its quota that a replica can get on its node, 1 unless the node is full
+	perBatch    float64     // 1 over the visits that count as one where they come in a row (batchOf)
+	sheet       *stallSheet // of its quota, filled when needed
 }
 
 // newCapacity is that of ready, warm replicas of service s.
-func newCapacity(app *App, s int, replicas, quotaMillis, speed float64) serviceCapacity {
+func newCapacity(app *App, s int, replicas, quotaMillis, speed float64, sheet *stallSheet) serviceCapacity {
 	svc := &app.Services[s]
-	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1}
+	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, sheet: sheet}
 	c.setReplicas(replicas, app.graph.batch[s])
 	return c
 }
@@ -45,7 +46,7 @@ func newCapacity(app *App, s int, replicas, quotaMillis, speed float64) serviceC
 func (c *serviceCapacity) setReplicas(n, batch float64) {
 	c.replicas = n
 	c.logReplicas = math.Log(max(n, 1))
-	c.logBatch = math.Log(batchOf(batch, n))
+	c.perBatch = 1 / batchOf(batch, n)
 }
 
 // limited tells whether the quota is less than the cores.
@@ -102,11 +103,12 @@ func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity, x *serviceRespons
 	congestion := congestionAt(rho, c.cores)
 	if c.limited() {
 		// Visits that a period's quota holds: with u C/visits CPU for each, C the capacity, and C T/replicas of quota.
-		n := math.Log(cfsPeriodMs / 1000.0 * l.visits / (p.util * c.replicas))
-		s := stallAt(u, n-c.logBatch+x.logVisits, core)
+		n := cfsPeriodMs / 1000.0 * l.visits / (p.util * c.replicas)
+		c.sheet.set(core)
+		s := c.sheet.at(u, n*c.perBatch*x.visits)
 		congestion *= s.congestion
 		p.stalled = s.throttled
-		p.stallMs = s.stallMs * math.Exp(-c.logBatch) * positive(x.stall.at(u, c.logReplicas))
+		p.stallMs = s.stallMs * c.perBatch * positive(x.stall.at(u, c.logReplicas))
 		if x.throttled > 0 {
 			p.stalled = min(1, p.stalled*x.throttled)
 		}

@@ -14,7 +14,7 @@ type response struct {
 
 // serviceResponse holds the factors of one service.
 type serviceResponse struct {
-	logVisits  float64    // ln of the factor on the visits that a period's quota holds: below 0 where visits come in bursts
+	visits     float64    // factor on the visits that a period's quota holds: below 1 where visits come in bursts
 	stall      plane      // factor on stalls
 	congestion plane      // factor on the delay by others
 	idlePower  [2]float64 // k = k0 + k1 ln replicas in idle = (1 - floor core)(1 - floor^k)
@@ -59,7 +59,7 @@ func (a *App) response() *response {
 func neutralResponse(app *App) *response {
 	x := &response{services: make([]serviceResponse, len(app.Services)), parallel: make([][2]float64, len(app.Ops)), endpoints: make([]endpointResponse, len(app.Endpoints))}
 	for s := range x.services {
-		x.services[s] = serviceResponse{stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1}
+		x.services[s] = serviceResponse{visits: 1, stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1}
 	}
 	for o := range x.parallel {
 		x.parallel[o] = [2]float64{1, 0}

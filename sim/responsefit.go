@@ -59,6 +59,7 @@ type fitter struct {
 	x      *response
 	points []fitPoint
 	random *rng.Stream
+	sheets []stallSheet // by service
 }
 
 // newFitter makes an engine for the application on one node without bounds: what full nodes do is not its own doing.
@@ -69,7 +70,7 @@ func newFitter(app *App) *fitter {
 	if err != nil {
 		panic("sim: " + err.Error()) // the application is compiled
 	}
-	return &fitter{app: app, engine: d, x: neutralResponse(app), random: rng.New(fitSeed, "response-fit")}
+	return &fitter{app: app, engine: d, x: neutralResponse(app), sheets: make([]stallSheet, len(app.Services)), random: rng.New(fitSeed, "response-fit")}
 }
 
 // measure runs all operating points.
@@ -135,7 +136,7 @@ func (f *fitter) draw(k int, u float64) (replicas []int, rps []float64) {
 
 func (f *fitter) capacity(s int, replicas float64) serviceCapacity {
 	svc := &f.app.Services[s]
-	return newCapacity(f.app, s, replicas, svc.CPULimitMillis, f.app.Pools[0].SpeedFactor)
+	return newCapacity(f.app, s, replicas, svc.CPULimitMillis, f.app.Pools[0].SpeedFactor, &f.sheets[s])
 }
 
 // run measures one point: a fifth of the visits to warm up, then the rest.
@@ -242,8 +243,8 @@ func (f *fitter) fitIdle(s int, x *serviceResponse) {
 func (f *fitter) fitStalls(s int, x *serviceResponse) {
 	best := math.Inf(1)
 	for _, wakes := range f.wakeShares(s) {
-		for logVisits := math.Log(0.1); logVisits <= math.Log(10); logVisits += math.Log(1.15) {
-			best = f.tryStalls(s, x, logVisits, wakes, best)
+		for visits := 0.1; visits <= 10; visits *= 1.15 {
+			best = f.tryStalls(s, x, visits, wakes, best)
 		}
 	}
 }
@@ -259,7 +260,7 @@ func (f *fitter) wakeShares(s int) []float64 {
 }
 
 // tryStalls keeps the factors if they leave less than the best so far.
-func (f *fitter) tryStalls(s int, x *serviceResponse, logVisits, wakes, best float64) float64 {
+func (f *fitter) tryStalls(s int, x *serviceResponse, visits, wakes, best float64) float64 {
 	fit := newPlaneFit()
 	var throttled, expected float64
 	for i := range f.points {
@@ -269,17 +270,19 @@ func (f *fitter) tryStalls(s int, x *serviceResponse, logVisits, wakes, best flo
 		}
 		c := &q.capacity
 		u := pressure(q.util, q.floor, wakes)
-		n := math.Log(cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas))
-		t := stallAt(u, n-c.logBatch+logVisits, c.usableMillis()/(1000*c.cores))
-		fit.add(u, c.logReplicas, t.stallMs*math.Exp(-c.logBatch), q.stallMs, math.Sqrt(q.visits)*(1.05-u)/q.ownMs)
+		n := cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas)
+		c.sheet.set(c.usableMillis() / (1000 * c.cores))
+		t := c.sheet.at(u, n*c.perBatch*visits)
+		fit.add(u, c.logReplicas, t.stallMs*c.perBatch, q.stallMs, math.Sqrt(q.visits)*(1.05-u)/q.ownMs)
 		throttled += q.throttled
 		expected += t.throttled
 	}
 	w, loss := fit.solve()
 	// The farther from what the formulas say, the less likely.
-	if loss += 1e-3 * fit.scale * logVisits * logVisits; loss < best {
+	if log := math.Log(visits); loss+1e-3*fit.scale*log*log < best {
+		loss += 1e-3 * fit.scale * log * log
 		best = loss
-		x.logVisits, x.stall, x.wakes = logVisits, w, wakes
+		x.visits, x.stall, x.wakes = visits, w, wakes
 		x.throttled = 1
 		if expected > 0 {
 			x.throttled = throttled / expected
@@ -302,8 +305,9 @@ func (f *fitter) fitCongestion(s int, x *serviceResponse) {
 		core := c.usableMillis() / (1000 * c.cores)
 		expected := congestionAt(min(u*core, maxCoreUtil), c.cores)
 		if c.limited() {
-			n := math.Log(cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas))
-			expected *= stallAt(u, n-c.logBatch+x.logVisits, core).congestion
+			n := cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas)
+			c.sheet.set(core)
+			expected *= c.sheet.at(u, n*c.perBatch*x.visits).congestion
 		}
 		work := q.cpuMs
 		fit.add(u, c.logReplicas, expected*work, q.ownMs-f.waitMs(s, p)-work-q.stallMs, math.Sqrt(q.visits)*(1.05-u)/q.ownMs)
@@ -432,7 +436,7 @@ func (f *fitter) fitEndpoints() {
 				if q := r.measured.level[i]; q > 0 {
 					// The variance of a quantile of n exponential times, relative to its square: p/((1-p) n ln^2(1-p)).
 					spread := p / (1 - p) / max(math.Pow(math.Log(1-p), 2), 0.5)
-					levels[i].add(r.x, math.Log(q/mean), 1/(modelVariance+spread/r.effective))
+					levels[i].add(r.x, log2m(q/mean), 1/(modelVariance+spread/r.effective))
 				}
 			}
 		}

@@ -1,7 +1,5 @@
 package sim
 
-import "math"
-
 // station is how one replica under a CFS quota responds to visits that arrive at random with exponential work.
 type station struct {
 	stallMs    float64 // that a visit spends in stalls
@@ -20,45 +18,74 @@ var (
 )
 
 const (
-	nU, nN, nQ  = 11, 8, 4
-	stallFloor  = 1e-6 // ms: below, stalls are nothing
-	logStallLow = -0.6931471805599453
+	nU, nN, nQ = 11, 8, 4
+	stallFloor = 1e-6 // ms: below, stalls are nothing
+	stallLowN  = -1   // log2 of the least n
 )
 
-// stallLog holds the cells in the order in which stallAt reads them, stalls as logarithms.
+// stallLog holds the cells, stalls as logarithms (log2m).
 var stallLog = func() (t [nU][nN][nQ]station) {
 	for i := range stallCells {
 		c := stallCells[i]
-		c.stallMs = math.Log(max(c.stallMs, stallFloor))
+		c.stallMs = log2m(max(c.stallMs, stallFloor))
 		t[i/nQ/nN][i/nQ%nN][i%nQ] = c
 	}
 	return t
 }()
 
-// stallAt interpolates, for u < 1: stalls geometrically, in u, ln n and q.
-func stallAt(u, logN, q float64) station {
-	i, fu := stallCell(stallU[:], u)
-	x := min(max((logN-logStallLow)/math.Ln2, 0), nN-1-1e-9)
-	j := int(x)
-	fn := x - float64(j)
-	k, fq := stallCell(stallQ[:], q)
-	var s station
-	for a, wu := range [2]float64{1 - fu, fu} {
-		for b, wn := range [2]float64{1 - fn, fn} {
-			for c, wq := range [2]float64{1 - fq, fq} {
-				w := wu * wn * wq
-				p := &stallLog[i+a][j+b][k+c]
-				s.stallMs += w * p.stallMs
-				s.congestion += w * p.congestion
-				s.throttled += w * p.throttled
-			}
+// stallSheet is the table at one quota: what a service needs until its quota changes.
+type stallSheet struct {
+	quota float64 // cores, 0 before the first use
+	cells [nU][nN]station
+}
+
+// set makes it the sheet of a quota of q cores.
+func (s *stallSheet) set(q float64) {
+	if s.quota == q {
+		return
+	}
+	s.quota = q
+	k, f := stallCell(stallQ[:], q)
+	for i := range s.cells {
+		for j := range s.cells[i] {
+			a, b := &stallLog[i][j][k], &stallLog[i][j][k+1]
+			s.cells[i][j] = station{stallMs: a.stallMs + f*(b.stallMs-a.stallMs), congestion: a.congestion + f*(b.congestion-a.congestion), throttled: a.throttled + f*(b.throttled-a.throttled)}
 		}
 	}
-	s.stallMs = math.Exp(s.stallMs)
-	if last := stallU[nU-1]; u > last { // queues grow as 1/(1-u)
-		s.stallMs *= (1 - last) / (1 - u)
+}
+
+// at interpolates in u < 1 and n, stalls geometrically.
+func (s *stallSheet) at(u, n float64) station {
+	i, fu := stallRow(u)
+	x := min(max(log2m(n)-stallLowN, 0), nN-1-1e-9)
+	j := int(x)
+	fn := x - float64(j)
+	a, b, c, d := &s.cells[i][j], &s.cells[i][j+1], &s.cells[i+1][j], &s.cells[i+1][j+1]
+	wa, wb, wc, wd := (1-fu)*(1-fn), (1-fu)*fn, fu*(1-fn), fu*fn
+	out := station{
+		stallMs:    exp2m(wa*a.stallMs + wb*b.stallMs + wc*c.stallMs + wd*d.stallMs),
+		congestion: wa*a.congestion + wb*b.congestion + wc*c.congestion + wd*d.congestion,
+		throttled:  wa*a.throttled + wb*b.throttled + wc*c.throttled + wd*d.throttled,
 	}
-	return s
+	if last := stallU[nU-1]; u > last { // queues grow as 1/(1-u)
+		out.stallMs *= (1 - last) / (1 - u)
+	}
+	return out
+}
+
+// stallRow finds where u lies between the rows of stallU, which are a tenth apart but for the ends.
+func stallRow(u float64) (int, float64) {
+	switch {
+	case u <= 0.05:
+		return 0, 0
+	case u < 0.1:
+		return 0, (u - 0.05) * 20
+	case u < 0.9:
+		x := u * 10
+		i := int(x)
+		return i, x - float64(i)
+	}
+	return 9, min((u-0.9)*(1/0.06), 1)
 }
 
 // stallCell finds the interval of a grid that holds x, and where in it; x beyond the grid is taken as its end.

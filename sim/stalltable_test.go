@@ -70,7 +70,9 @@ func TestStallTable(t *testing.T) {
 	if !*updateTables {
 		for _, c := range []struct{ u, n, q float64 }{{0.5, 2, 0.2}, {0.7, 8, 0.45}, {0.3, 4, 0.05}} {
 			want := measureStation(t, c.u, c.n, c.q, 1e5)
-			got := stallAt(c.u, math.Log(c.n), c.q)
+			var sheet stallSheet
+			sheet.set(c.q)
+			got := sheet.at(c.u, c.n)
 			if math.Abs(got.stallMs/want.stallMs-1) > 0.1 || math.Abs(got.throttled-want.throttled) > 0.03 || math.Abs(got.congestion/want.congestion-1) > 0.2 {
 				t.Errorf("u %v, n %v, q %v: table %+v, measured %+v", c.u, c.n, c.q, got, want)
 			}
