@@ -75,7 +75,7 @@ func TestDecodeAppNamesFileLineAndKey(t *testing.T) {
 		{"unknown key", "cpu_ms: 2", "cpu_millis: 2", `app.yaml:13: unknown key "cpu_millis"`},
 		{"negative", "cpu_ms: 2", "cpu_ms: -2", "app.yaml:13: services[0].operations[0].cpu_ms: must be at least 0, found -2"},
 		{"NaN", "slo_ms: 100", "slo_ms: .nan", "app.yaml:26: endpoints[0].slo_ms: .nan is not a finite number"},
-		{"absurd", "cpu_m: 4000", "cpu_m: 1e300", "app.yaml:28: pools[0].cpu_m: 1e+300 is beyond any real value; at most 1e+12 is supported"},
+		{"absurd", "cpu_m: 4000", "cpu_m: 1e300", "app.yaml:28: pools[0].cpu_m: 1e+300 is beyond any real value; at most 1e+09 is supported"},
 		{"missing operation", "op: back.get, mean", "op: back.put, mean", `app.yaml:16: services[0].operations[0].calls[0].op: front.get calls "back.put", which no service has`},
 		{"cycle", "{name: get, cpu_ms: 1, cv: 1}", "{name: get, cpu_ms: 1, calls: [{op: front.get}]}", "the call graph has a cycle: front.get -> back.get -> front.get"},
 		{"services in a cycle", "{name: get, cpu_ms: 1, cv: 1}", "{name: get, cpu_ms: 1, calls: [{op: front.log}]}\n  - name: x\n    cpu_request_m: 1\n    cpu_limit_m: 1\n    mem_request_mib: 1\n    mem_limit_mib: 1\n    replicas: {min: 1, max: 1}", `front.log", which no service has`},

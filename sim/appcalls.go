@@ -151,7 +151,7 @@ func (d *appDecoder) pools() {
 			d.fail(path+".nodes", "must be at least 1, found %d", y.Nodes)
 		}
 		nodes += max(y.Nodes, 0)
-		d.positive(path+".cpu_m", y.CPUM)
+		d.upTo(path+".cpu_m", y.CPUM, maxMillis)
 		d.positive(path+".mem_mib", y.MemMiB)
 		d.speed(path+".speed_factor", y.SpeedFactor)
 		d.positive(path+".price_per_core_hour", y.PricePerCoreHour)

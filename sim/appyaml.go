@@ -106,6 +106,7 @@ const (
 	maxOps        = 20_000
 	maxEndpoints  = 500
 	maxMagnitude  = 1e12
+	maxMillis     = 1e9 // a million cores
 	maxTimeMs     = 1e7 // nearly three hours, for what one visit takes
 	maxTimeS      = 1e6 // eleven days
 	maxCV         = 100
@@ -168,14 +169,17 @@ func (d *appDecoder) bounded(path string, v, lo, hi float64) {
 }
 
 // positive demands a number above 0, and not so near it that what is divided by it overflows.
-func (d *appDecoder) positive(path string, v float64) {
+func (d *appDecoder) positive(path string, v float64) { d.upTo(path, v, maxMagnitude) }
+
+// upTo is positive with an upper bound.
+func (d *appDecoder) upTo(path string, v, hi float64) {
 	switch {
 	case !(v > 0):
 		d.fail(path, "must be above 0, found %v", v)
 	case v < 1/maxMagnitude:
 		d.fail(path, "%v is below any real value; at least %v is supported", v, 1/maxMagnitude)
 	default:
-		d.number(path, v, 0)
+		d.bounded(path, v, 0, hi)
 	}
 }
 
@@ -249,8 +253,8 @@ func (d *appDecoder) name(path, name string, seen map[string]bool, what string) 
 }
 
 func (d *appDecoder) service(path string, y *yamlService) {
-	d.positive(path+".cpu_request_m", y.CPURequestM)
-	d.positive(path+".cpu_limit_m", y.CPULimitM)
+	d.upTo(path+".cpu_request_m", y.CPURequestM, maxMillis)
+	d.upTo(path+".cpu_limit_m", y.CPULimitM, maxMillis)
 	d.positive(path+".mem_request_mib", y.MemRequestMiB)
 	d.positive(path+".mem_limit_mib", y.MemLimitMiB)
 	if y.CPULimitM < y.CPURequestM {
