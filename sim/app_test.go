@@ -188,6 +188,9 @@ func TestCompileCountsVisits(t *testing.T) {
 func FuzzDecodeApp(f *testing.F) {
 	f.Add(appYAML)
 	f.Add("format: 1\nname: x\n")
+	f.Add(strings.Replace(appYAML, "mean: 2.5", "mean: 2.5, retries: 3, retry_budget: 0.1, optional: true, timeout_ms: 5", 1))
+	f.Add(strings.Replace(appYAML, "startup: {fixed_s: 5}", "cores: 2\n    max_visits: 3\n    workers: 2\n    balancing: per_connection\n    warmup: {calls: 3, factor: 2}", 1))
+	f.Add(strings.Replace(appYAML, "cv: 0.5", "dist: gamma\n        cv: 2\n        wake_ms: 1\n        wait_ms: 3\n        wait_dist: exponential\n        parallel: true", 1))
 	f.Fuzz(func(t *testing.T, text string) {
 		app, err := decodeText(text)
 		if err != nil {
@@ -197,21 +200,35 @@ func FuzzDecodeApp(f *testing.F) {
 		if len(app.Services) > 20 || app.NumNodes() > 50 {
 			return
 		}
-		e, err := NewFluid(app, FluidOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := e.Reset(1, nil); err != nil {
-			t.Fatal(err)
+		visits := 0.0
+		for _, v := range app.graph.visits {
+			visits += v
 		}
 		load := make([]float64, len(app.Endpoints))
 		for i := range load {
 			load[i] = 10
 		}
-		for range 20 {
-			e.Step(TickLoad{load, load})
+		fluid, err := NewFluid(app, FluidOptions{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		checkFinite(t, e.State())
+		engines := []Engine{fluid}
+		if visits < 1000 { // more take too long to simulate here
+			des, err := NewDES(app, DESOptions{MaxVisits: 500})
+			if err != nil {
+				t.Fatal(err)
+			}
+			engines = append(engines, des)
+		}
+		for _, e := range engines {
+			if err := e.Reset(1, nil); err != nil {
+				t.Fatal(err)
+			}
+			for range 20 {
+				e.Step(TickLoad{load, load})
+			}
+			checkFinite(t, e.State())
+		}
 	})
 }
 
