@@ -191,7 +191,7 @@ func SurgeTable(lists map[simtest.Family][]*SurgeComparison) string {
 				within++
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %d | %s | %.0f |\n", family, len(list), SurgeSpread(list), 100*float64(within)/float64(max(1, len(list))))
+		fmt.Fprintf(&b, "| %s | %d | %s | %.0f |\n", family, len(list), SurgeSpread(list).against(SurgeBar), 100*float64(within)/float64(max(1, len(list))))
 	}
 	fmt.Fprintf(&b, "| bar | | %g (%g) | |\n", 100*SurgeBar, 200*SurgeBar)
 	return b.String()
