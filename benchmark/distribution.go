@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/grlscaler/grlscaler/sim"
@@ -30,6 +31,17 @@ func NewDistribution(h *sim.Histogram) Distribution {
 		d.Ms[k] = roundTo(h.QuantileMs((float64(k)+0.5)/distributionPoints), 1000)
 	}
 	return d
+}
+
+// valid tells whether this is what NewDistribution gives: read from a file it may be anything.
+func (d *Distribution) valid() bool {
+	if d.Weight == 0 {
+		return len(d.Ms) == 0
+	}
+	if !(d.Weight > 0) || math.IsInf(d.Weight, 0) || len(d.Ms) != distributionPoints || d.Ms[0] < 0 {
+		return false
+	}
+	return slices.IsSorted(d.Ms) && !slices.ContainsFunc(d.Ms, func(ms float64) bool { return math.IsNaN(ms) || math.IsInf(ms, 0) })
 }
 
 // pooledPoint is one quantile of one run.

@@ -18,7 +18,7 @@ import (
 )
 
 // realPlan compares fixed sizes and the oracle with the fluid engine on short scenarios of a small application.
-func realPlan(t *testing.T) *Plan {
+func realPlan(t testing.TB) *Plan {
 	t.Helper()
 	app := simtest.Chain(t)
 	p := &Plan{
@@ -50,7 +50,7 @@ func static(name string, app *sim.App, n int) ControllerSpec {
 	return ControllerSpec{Name: name, Kind: KindStatic, Hash: fmt.Sprint(replicas), New: func() (sim.Controller, error) { return &sim.Static{Replicas: replicas}, nil }}
 }
 
-func openStore(t *testing.T) *Store {
+func openStore(t testing.TB) *Store {
 	t.Helper()
 	s, err := OpenStore(filepath.Join(t.TempDir(), "trials"))
 	if err != nil {

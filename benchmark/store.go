@@ -83,6 +83,9 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 		}
 		row.Steps = []byte(*st.Steps)
 	}
+	if row.check() != nil || !row.Latency.valid() {
+		return Row{}, false, nil
+	}
 	return row, true, nil
 }
 

@@ -75,3 +75,33 @@ func TestDamagedStoredTrialIsRunAgain(t *testing.T) {
 		t.Errorf("a stored trial of a newer format: error %v", err)
 	}
 }
+
+// A stored trial is reused only if its numbers are those that a trial can have, and then as they were stored.
+func FuzzStoredTrial(f *testing.F) {
+	p, store := realPlan(f), openStore(f)
+	if _, err := Run(f.Context(), p, Options{Store: store, Only: []int{0}}); err != nil {
+		f.Fatal(err)
+	}
+	good, err := os.ReadFile(store.path(p.key(0)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(strings.Replace(string(good), `"weight":`, `"weight":-`, 1)))
+	f.Add([]byte(`{"format":1,"metrics":{"caf":"NaN"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(store.path(p.key(0)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		row, ok, err := store.load(p.key(0), p.Trial(0), false)
+		if err != nil || !ok {
+			return
+		}
+		if err := row.check(); err != nil {
+			t.Fatal(err)
+		}
+		if !row.Latency.valid() {
+			t.Fatalf("%+v", row.Latency)
+		}
+	})
+}

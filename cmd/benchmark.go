@@ -108,7 +108,7 @@ func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.C
 	if b.out == "" && more != nil {
 		b.out = filepath.Join("results", plan.Hash())
 	}
-	return b.measure(c.Context(), w, &plan)
+	return b.measure(c.Context(), w, app, &plan)
 }
 
 // checkOut finds out before the work whether results can be written.
@@ -126,7 +126,7 @@ func (b *benchmarkRun) checkOut() error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-func (b *benchmarkRun) measure(ctx context.Context, w *world, plan *benchmark.Plan) error {
+func (b *benchmarkRun) measure(ctx context.Context, w *world, app *loadedApp, plan *benchmark.Plan) error {
 	opt := benchmark.Options{Workers: b.workers}
 	progress := &trialProgress{r: reporter{w: w, quiet: plan.Len() < 20}}
 	opt.Progress = progress
@@ -157,13 +157,8 @@ func (b *benchmarkRun) measure(ctx context.Context, w *world, plan *benchmark.Pl
 	if err := benchmark.WriteTables(w.stdout, summary, info); err != nil {
 		return err
 	}
-	for _, src := range plan.Sources {
-		if r, ok := src.Source.(*sim.ReplaySource); ok {
-			for _, warning := range r.Warnings() {
-				fmt.Fprintf(w.stdout, "Recording %s: %s\n", r.Name(), warning)
-			}
-		}
-	}
+	printAppWarnings(w.stdout, app)
+	printSourceWarnings(w.stdout, plan.Sources)
 	if b.out != "" {
 		fmt.Fprintf(w.stderr, "results: %s\n", b.out)
 	}

@@ -70,6 +70,24 @@ func (l *loadFlags) register(f *pflag.FlagSet, scenarios []string) {
 	}
 }
 
+// printAppWarnings prints what is probably not meant in an application file.
+func printAppWarnings(out io.Writer, app *loadedApp) {
+	for _, warning := range app.Warnings {
+		fmt.Fprintf(out, "Application %s: %s\n", app.Name, warning)
+	}
+}
+
+// printSourceWarnings prints what is to be known of recordings and of what was done to them.
+func printSourceWarnings(out io.Writer, sources []benchmark.SourceSpec) {
+	for _, src := range sources {
+		if r, ok := src.Source.(*sim.ReplaySource); ok {
+			for _, warning := range r.Warnings() {
+				fmt.Fprintf(out, "Recording %s: %s\n", r.Name(), warning)
+			}
+		}
+	}
+}
+
 // registerFill adds the flag of commands that read recordings.
 func registerFill(f *pflag.FlagSet, fill *bool) {
 	f.BoolVar(fill, "fill", false, "bridge gaps of recordings with the value before them, and say how many")

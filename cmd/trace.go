@@ -172,6 +172,7 @@ that flag.`,
 				if err != nil {
 					return err
 				}
+				printAppWarnings(w.stdout, app)
 				opt.App = recordingOf(app.App)
 			}
 			dirs, err := trace.Find(args...)

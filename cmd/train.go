@@ -28,6 +28,7 @@ func newTrain(w *world) *cobra.Command {
 	var seed uint64
 	var scenarios, sets []string
 	var traceScale float64
+	var fill bool
 	var resume, printConfig bool
 	c := &cobra.Command{
 		Use:   "train",
@@ -64,6 +65,9 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			if f.Changed("trace-scale") {
 				cfg.Env.TraceScale = traceScale
 			}
+			if f.Changed("fill") {
+				cfg.Env.TraceFill = fill
+			}
 			if cfg, err = cfg.ApplySet(sets); err != nil {
 				return usageError{err}
 			}
@@ -81,6 +85,8 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			if out == "" {
 				out = filepath.Join("checkpoints", job.dirName())
 			}
+			printAppWarnings(w.stderr, job.app)
+			printSourceWarnings(w.stderr, job.sources)
 			result, err := job.train(c.Context(), w, out, resume, nil)
 			if err != nil {
 				return err
@@ -97,6 +103,7 @@ a resumed training writes the same bytes as one that was never stopped.`,
 	f.StringSliceVar(&scenarios, "scenario", nil, "scenarios to train on (default: the configuration's)")
 	f.StringVar(&traceDir, "trace", "", "train on windows of this recording instead of scenarios")
 	f.Float64Var(&traceScale, "trace-scale", 1, "multiply the recording's rates")
+	registerFill(f, &fill)
 	f.StringVar(&out, "out", "", "output directory (default checkpoints/<cfg>-<hash>)")
 	f.BoolVar(&resume, "resume", false, "go on from the checkpoint in the output directory")
 	f.StringArrayVar(&sets, "set", nil, "change one key of the configuration: key=value, dots between levels; may be repeated")
@@ -130,7 +137,7 @@ func newTraining(cfg *rl.Config) (*training, error) {
 	}
 	t := &training{cfg: cfg, app: app}
 	if cfg.Env.Trace != "" {
-		src, err := loadTrace(cfg.Env.Trace, app, false, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
+		src, err := loadTrace(cfg.Env.Trace, app, cfg.Env.TraceFill, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
 		if err != nil {
 			return nil, err
 		}

@@ -155,6 +155,7 @@ func (v *validation) print(w *world, app *loadedApp, engine *engineKind, results
 			return err
 		}
 	}
+	printAppWarnings(w.stdout, app)
 	for _, res := range results {
 		for _, note := range res.Notes {
 			fmt.Fprintf(w.stdout, "%s: %s\n", res.Recording, note)

@@ -78,12 +78,59 @@ func readHeader(f *safetensors.File, kind string) (*header, error) {
 	if err := json.Unmarshal([]byte(f.Metadata["environment"]), &h.spec); err != nil {
 		return nil, fmt.Errorf("environment: %w", err)
 	}
+	if err := checkSpec(&h.spec); err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
 	for key, v := range map[string]*int{"steps": &h.steps, "iterations": &h.iterations} {
 		if *v, err = strconv.Atoi(f.Metadata[key]); err != nil || *v < 0 {
 			return nil, fmt.Errorf("%s: %q is not a count", key, f.Metadata[key])
 		}
 	}
 	return h, nil
+}
+
+// maxSpec bounds what a file may say of an environment: far above what an application may have, far below what
+// exhausts the memory.
+const maxSpec = 20_000_000
+
+// checkSpec refuses descriptions of environments that fit no environment.
+func checkSpec(s *sim.EnvSpec) error {
+	for _, n := range []struct {
+		what         string
+		count, names int
+	}{
+		{"service features", s.ServiceFeatures, len(s.ServiceFeatureNames)}, {"node features", s.NodeFeatures, len(s.NodeFeatureNames)},
+		{"edge features", s.EdgeFeatures, len(s.EdgeFeatureNames)}, {"scalars", s.Scalars, len(s.ScalarNames)},
+	} {
+		if n.count != n.names {
+			return fmt.Errorf("%d %s with %d names", n.count, n.what, n.names)
+		}
+	}
+	bad := s.Services < 1 || s.Nodes < 0 || s.Action.PerService < 0 || s.Action.Global < 0 || len(s.Action.NVec) == 0
+	for _, n := range []int{s.Services, s.Nodes, len(s.Edges), s.Action.PerService, s.Action.Global} {
+		bad = bad || n > maxSpec
+	}
+	if bad || s.Services*max(s.ServiceFeatures, s.Nodes, s.Action.PerService) > maxSpec || s.Nodes*s.NodeFeatures > maxSpec || len(s.Edges)*s.EdgeFeatures > maxSpec {
+		return fmt.Errorf("%s is not possible", describeSpec(s))
+	}
+	for _, e := range s.Edges {
+		if min(e.From, e.To) < 0 || max(e.From, e.To) >= s.Services {
+			return fmt.Errorf("a call from service %d to %d of %d", e.From, e.To, s.Services)
+		}
+	}
+	choices := 0
+	for _, n := range s.Action.NVec {
+		if n < 1 || n > maxSpec {
+			return fmt.Errorf("an action part of %d choices", n)
+		}
+		if choices += n; choices > maxSpec {
+			break
+		}
+	}
+	if choices != s.MaskWidth() {
+		return fmt.Errorf("action parts of %d choices in all; %d services with %d each and %d more need %d", choices, s.Services, s.Action.PerService, s.Action.Global, s.MaskWidth())
+	}
+	return nil
 }
 
 // readFile reads a whole safetensors file of a kind.

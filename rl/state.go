@@ -3,6 +3,7 @@ package rl
 import (
 	"encoding"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/grlscaler/grlscaler/gnn"
@@ -27,10 +28,34 @@ func fixed[T safetensors.Element](st *state, name string, v []T, shape ...int) {
 		shape = []int{len(v)}
 	}
 	if st.loading {
-		st.err = safetensors.Get(st.file, name, shape, v)
+		if st.err = safetensors.Get(st.file, name, shape, v); st.err == nil {
+			st.err = finite(name, v)
+		}
 		return
 	}
 	safetensors.Add(st.file, name, shape, v)
+}
+
+// finite refuses numbers that no run has: they would spread to everything that is computed with them.
+func finite[T safetensors.Element](name string, v []T) error {
+	check := func(x float64, i int) error {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("array %q holds %v (element %d): the file is damaged; train again", name, x, i)
+		}
+		return nil
+	}
+	var err error
+	switch v := any(v).(type) {
+	case []float32:
+		for i := 0; i < len(v) && err == nil; i++ {
+			err = check(float64(v[i]), i)
+		}
+	case []float64:
+		for i := 0; i < len(v) && err == nil; i++ {
+			err = check(v[i], i)
+		}
+	}
+	return err
 }
 
 // grown saves or loads a slice whose length is part of the state.

@@ -14,6 +14,10 @@ type App struct {
 	Edges []Edge // service-to-service calls, ordered by caller, then callee
 	Entry int    // the service that the endpoints belong to
 
+	// Warnings are what is probably not meant: services that no request reaches, replicas that find no room. Each names
+	// file, line and key.
+	Warnings []string
+
 	graph compiled
 }
 

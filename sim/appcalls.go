@@ -17,9 +17,9 @@ func (d *appDecoder) operation(path string, service int, y *yamlOperation) {
 		d.fail(path+".name", "operation %q is given twice", name)
 	}
 	d.ops[name] = len(d.app.Ops)
-	d.number(path+".cpu_ms", y.CPUMs, 0)
-	d.number(path+".wake_ms", y.WakeMs, 0)
-	d.number(path+".wait_ms", y.WaitMs, 0)
+	d.bounded(path+".cpu_ms", y.CPUMs, 0, maxTimeMs)
+	d.bounded(path+".wake_ms", y.WakeMs, 0, maxTimeMs)
+	d.bounded(path+".wait_ms", y.WaitMs, 0, maxTimeMs)
 	dist, cv := d.dist(path, "", y.Dist, y.CV)
 	waitDist, waitCV := d.dist(path, "wait_", y.WaitDist, y.WaitCV)
 	if y.CPUMs+y.WakeMs+y.WaitMs == 0 && len(y.Calls) == 0 {
@@ -35,7 +35,7 @@ func (d *appDecoder) operation(path string, service int, y *yamlOperation) {
 func (d *appDecoder) dist(path, prefix, name string, cv *float64) (dist Dist, value float64) {
 	if cv != nil {
 		value = *cv
-		d.number(path+"."+prefix+"cv", value, 0)
+		d.bounded(path+"."+prefix+"cv", value, 0, maxCV)
 	}
 	fixed := func(want float64) {
 		if cv != nil && value != want {
@@ -92,10 +92,10 @@ func (d *appDecoder) calls(path, name string, calls []yamlCall) {
 		if y.Mean != nil {
 			mean = *y.Mean
 		}
-		if !(mean > 0) || mean > 1e6 {
-			d.fail(at+".mean", "the mean number of calls must be above 0 and at most 1e6, found %v", mean)
+		if !(mean > 0) || mean > maxRequestVisits {
+			d.fail(at+".mean", "the mean number of calls must be above 0 and at most %d, found %v", maxRequestVisits, mean)
 		}
-		d.number(at+".timeout_ms", y.TimeoutMs, 0)
+		d.bounded(at+".timeout_ms", y.TimeoutMs, 0, 1000*maxTimeS)
 		d.retries(at, y.Retries, y.RetryBudget)
 		d.app.Ops[op].Calls = append(d.app.Ops[op].Calls, Call{Op: callee, Mean: mean, TimeoutMs: y.TimeoutMs, Optional: y.Optional,
 			Retries: y.Retries, RetryBudget: y.RetryBudget})
@@ -122,7 +122,7 @@ func (d *appDecoder) endpoints() {
 		if y.TimeoutMs == 0 {
 			y.TimeoutMs = defaultTimeMs
 		}
-		d.number(path+".timeout_ms", y.TimeoutMs, y.SLOMs)
+		d.bounded(path+".timeout_ms", y.TimeoutMs, y.SLOMs, 1000*maxTimeS)
 		d.retries(path, y.Retries, y.RetryBudget)
 		total += y.Weight
 		d.app.Endpoints = append(d.app.Endpoints, Endpoint{Name: y.Name, Op: op, Weight: y.Weight, SLOMs: y.SLOMs, TimeoutMs: y.TimeoutMs,
@@ -151,9 +151,9 @@ func (d *appDecoder) pools() {
 			d.fail(path+".nodes", "must be at least 1, found %d", y.Nodes)
 		}
 		nodes += max(y.Nodes, 0)
-		d.positive(path+".cpu_m", y.CPUM)
+		d.upTo(path+".cpu_m", y.CPUM, maxMillis)
 		d.positive(path+".mem_mib", y.MemMiB)
-		d.positive(path+".speed_factor", y.SpeedFactor)
+		d.speed(path+".speed_factor", y.SpeedFactor)
 		d.positive(path+".price_per_core_hour", y.PricePerCoreHour)
 		d.app.Pools = append(d.app.Pools, Pool{Name: y.Name, Nodes: y.Nodes, CPUMillis: y.CPUM, MemMiB: y.MemMiB, SpeedFactor: y.SpeedFactor, PricePerCoreHour: y.PricePerCoreHour})
 	}

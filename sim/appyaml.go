@@ -102,7 +102,15 @@ const (
 	maxServices   = 2000
 	maxNodes      = 5000
 	maxReplicas   = 5000
+	maxPods       = 100_000 // of all services together
+	maxOps        = 20_000
+	maxEndpoints  = 500
 	maxMagnitude  = 1e12
+	maxMillis     = 1e9 // a million cores
+	maxTimeMs     = 1e7 // nearly three hours, for what one visit takes
+	maxTimeS      = 1e6 // eleven days
+	maxCV         = 100
+	maxSpeed      = 1000   // a platform is not that many times as fast as another, or as slow
 	defaultTimeMs = 30_000 // client timeout where none is given: that of the source system's load generator
 	defaultGraceS = 30     // Kubernetes' terminationGracePeriodSeconds
 )
@@ -124,8 +132,12 @@ func DecodeApp(r io.Reader, name string) (*App, error) {
 	if len(d.errs) > 0 {
 		return nil, errors.Join(d.errs...)
 	}
-	if err := d.app.compile(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	d.app.compile()
+	d.manyVisits()
+	d.unreachable()
+	d.room()
+	if len(d.errs) > 0 {
+		return nil, errors.Join(d.errs...)
 	}
 	return d.app, nil
 }
@@ -135,6 +147,7 @@ type appDecoder struct {
 	y    *yamlApp
 	app  *App
 	ops  map[string]int // operation name -> index
+	pods int            // replicas.max of all services
 	errs []error
 }
 
@@ -143,20 +156,37 @@ func (d *appDecoder) fail(path, format string, args ...any) {
 }
 
 // number demands lo <= v <= maxMagnitude.
-func (d *appDecoder) number(path string, v, lo float64) {
+func (d *appDecoder) number(path string, v, lo float64) { d.bounded(path, v, lo, maxMagnitude) }
+
+// bounded demands lo <= v <= hi.
+func (d *appDecoder) bounded(path string, v, lo, hi float64) {
 	switch {
 	case !(v >= lo):
 		d.fail(path, "must be at least %v, found %v", lo, v)
-	case v > maxMagnitude:
-		d.fail(path, "%v is beyond any real value", v)
+	case v > hi:
+		d.fail(path, "%v is beyond any real value; at most %v is supported", v, hi)
 	}
 }
 
-func (d *appDecoder) positive(path string, v float64) {
-	if !(v > 0) {
+// positive demands a number above 0, and not so near it that what is divided by it overflows.
+func (d *appDecoder) positive(path string, v float64) { d.upTo(path, v, maxMagnitude) }
+
+// upTo is positive with an upper bound.
+func (d *appDecoder) upTo(path string, v, hi float64) {
+	switch {
+	case !(v > 0):
 		d.fail(path, "must be above 0, found %v", v)
-	} else {
-		d.number(path, v, 0)
+	case v < 1/maxMagnitude:
+		d.fail(path, "%v is below any real value; at least %v is supported", v, 1/maxMagnitude)
+	default:
+		d.bounded(path, v, 0, hi)
+	}
+}
+
+// speed demands a factor that a platform can have relative to another.
+func (d *appDecoder) speed(path string, v float64) {
+	if !(v >= 1.0/maxSpeed && v <= maxSpeed) {
+		d.fail(path, "must be from %v to %d, found %v", 1.0/maxSpeed, maxSpeed, v)
 	}
 }
 
@@ -167,7 +197,7 @@ func (d *appDecoder) decode() {
 	if d.y.Name == "" {
 		d.fail("name", "missing; name the application")
 	}
-	d.positive("speed_factor", d.y.SpeedFactor)
+	d.speed("speed_factor", d.y.SpeedFactor)
 	switch {
 	case len(d.y.Services) == 0:
 		d.fail("services", "at least one service is needed")
@@ -175,6 +205,8 @@ func (d *appDecoder) decode() {
 		d.fail("services", "%d services; at most %d are supported", len(d.y.Services), maxServices)
 	case len(d.y.Endpoints) == 0:
 		d.fail("endpoints", "at least one endpoint is needed")
+	case len(d.y.Endpoints) > maxEndpoints:
+		d.fail("endpoints", "%d endpoints; at most %d are supported", len(d.y.Endpoints), maxEndpoints)
 	case len(d.y.Pools) == 0:
 		d.fail("pools", "at least one node pool is needed")
 	}
@@ -188,6 +220,12 @@ func (d *appDecoder) decode() {
 			d.operation(fmt.Sprintf("%s.operations[%d]", path, j), i, &y.Operations[j])
 		}
 	}
+	if len(d.app.Ops) > maxOps {
+		d.fail("services", "%d operations; at most %d are supported", len(d.app.Ops), maxOps)
+	}
+	if d.pods > maxPods {
+		d.fail("services", "replicas.max of all services add up to %d; at most %d are supported", d.pods, maxPods)
+	}
 	for i := range d.y.Services {
 		for j := range d.y.Services[i].Operations {
 			d.calls(fmt.Sprintf("services[%d].operations[%d]", i, j), y2name(d.y.Services[i].Name, d.y.Services[i].Operations[j].Name), d.y.Services[i].Operations[j].Calls)
@@ -195,7 +233,7 @@ func (d *appDecoder) decode() {
 	}
 	d.endpoints()
 	d.pools()
-	if len(d.errs) == 0 {
+	if d.selfCalls(); len(d.errs) == 0 {
 		d.acyclic()
 	}
 }
@@ -215,8 +253,8 @@ func (d *appDecoder) name(path, name string, seen map[string]bool, what string) 
 }
 
 func (d *appDecoder) service(path string, y *yamlService) {
-	d.positive(path+".cpu_request_m", y.CPURequestM)
-	d.positive(path+".cpu_limit_m", y.CPULimitM)
+	d.upTo(path+".cpu_request_m", y.CPURequestM, maxMillis)
+	d.upTo(path+".cpu_limit_m", y.CPULimitM, maxMillis)
 	d.positive(path+".mem_request_mib", y.MemRequestMiB)
 	d.positive(path+".mem_limit_mib", y.MemLimitMiB)
 	if y.CPULimitM < y.CPURequestM {
@@ -232,6 +270,7 @@ func (d *appDecoder) service(path string, y *yamlService) {
 	if r.Max < r.Min || r.Max > maxReplicas {
 		d.fail(path+".replicas.max", "must be between min (%d) and %d, found %d", r.Min, maxReplicas, r.Max)
 	}
+	d.pods += min(max(r.Max, 0), maxReplicas)
 	if r.Initial == 0 {
 		r.Initial = r.Min
 	}
@@ -255,20 +294,18 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		d.fail(path+".balancing", "unknown %q; one of %s", y.Balancing, strings.Join(Balancings, ", "))
 	}
 	for _, n := range []struct {
-		key   string
-		v, lo float64
+		key       string
+		v, lo, hi float64
 	}{
-		{"startup.fixed_s", y.Startup.FixedS, 0}, {"startup.jitter_s", y.Startup.JitterS, 0}, {"startup.cpu_ms", y.Startup.CPUMs, 0},
-		{"warmup.calls", y.Warmup.Calls, 0}, {"warmup.factor", y.Warmup.Factor, 1}, {"grace_s", *y.GraceS, 0},
-		{"workers", float64(y.Workers), 0}, {"cores", float64(y.Cores), 1}, {"max_visits", float64(y.MaxVisits), 0}, {"base_cpu_m", y.BaseCPUM, 0}, {"mem_base_mib", y.MemBaseMiB, 0}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0},
+		{"startup.fixed_s", y.Startup.FixedS, 0, maxTimeS}, {"startup.jitter_s", y.Startup.JitterS, 0, maxTimeS}, {"startup.cpu_ms", y.Startup.CPUMs, 0, maxTimeMs},
+		{"warmup.calls", y.Warmup.Calls, 0, maxMagnitude}, {"warmup.factor", y.Warmup.Factor, 1, 1000}, {"grace_s", *y.GraceS, 0, maxTimeS},
+		{"workers", float64(y.Workers), 0, maxCount}, {"cores", float64(y.Cores), 1, maxCores}, {"max_visits", float64(y.MaxVisits), 0, maxCount},
+		{"base_cpu_m", y.BaseCPUM, 0, maxMagnitude}, {"mem_base_mib", y.MemBaseMiB, 0, maxMagnitude}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0, maxMagnitude},
 	} {
-		d.number(path+"."+n.key, n.v, n.lo)
+		d.bounded(path+"."+n.key, n.v, n.lo, n.hi)
 	}
-	if y.Cores > maxCores {
-		d.fail(path+".cores", "%d cores; at most %d are supported", y.Cores, maxCores)
-	}
-	if y.BaseCPUM >= y.CPULimitM {
-		d.fail(path+".base_cpu_m", "an idle replica uses %v m, all of its limit of %v m", y.BaseCPUM, y.CPULimitM)
+	if y.CPULimitM > 0 && !(y.CPULimitM-y.BaseCPUM >= 1) {
+		d.fail(path+".base_cpu_m", "an idle replica uses %v m of its limit of %v m, which leaves less than 1 m for requests", y.BaseCPUM, y.CPULimitM)
 	}
 	d.app.Services = append(d.app.Services, Service{
 		Name: y.Name, CPURequestMillis: y.CPURequestM, CPULimitMillis: y.CPULimitM, MemRequestMiB: y.MemRequestMiB, MemLimitMiB: y.MemLimitMiB,
@@ -279,10 +316,12 @@ func (d *appDecoder) service(path string, y *yamlService) {
 	})
 }
 
-// maxCores bounds what a replica can use at once; no node has more.
-const maxCores = 4096
+const (
+	maxCores = 4096 // no node has more
+	maxCount = 1e9  // of workers, or of visits taken in
+)
 
 // seconds converts, bounded so that the sum of two times never overflows.
 func seconds(s float64) time.Duration {
-	return time.Duration(math.Min(math.Max(s, 0), 1e9) * float64(time.Second))
+	return time.Duration(math.Min(math.Max(s, 0), maxTimeS) * float64(time.Second))
 }

@@ -131,7 +131,7 @@ func (c *cluster) place(s int, p *pod) bool {
 // startupCPU is the time that the CPU part of a start takes at the pod's limit: CPU needed / limit (measured
 // within 2-20 % for JVM, Node and Python services).
 func startupCPU(svc *Service, millis float64) time.Duration {
-	return time.Duration(svc.StartupCPUMs / millis * 1000 * float64(time.Millisecond))
+	return seconds(svc.StartupCPUMs / millis)
 }
 
 // StartupTime is the expected time from a pod's creation to Ready at the nominal quota on a node of speed 1.

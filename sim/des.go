@@ -70,8 +70,10 @@ type DESOptions struct {
 
 const (
 	defaultMaxVisits = 50_000
-	// maxTickArrivals bounds the requests that are simulated in one tick; others are refused at the door.
+	// maxTickArrivals and maxTickVisits bound the requests that are let in in one tick, and the visits that they make without
+	// retries; others are refused at the door.
 	maxTickArrivals = 500_000
+	maxTickVisits   = 5_000_000
 )
 
 type desNode struct {
@@ -132,6 +134,7 @@ type desService struct {
 }
 
 type desEndpoint struct {
+	visits                       float64 // of one request, mean
 	offered, failed, late, sumMs float64
 	latency                      Histogram
 	budget                       retryBudget
@@ -212,6 +215,9 @@ func (d *DES) compile() {
 	}
 	for e := range d.app.Endpoints {
 		d.endpointClass = append(d.endpointClass, class(d.app.Endpoints[e].TimeoutMs))
+		for _, v := range d.app.graph.visits[e*len(d.ops) : (e+1)*len(d.ops)] {
+			d.endpoints[e].visits += v
+		}
 	}
 }
 
@@ -247,7 +253,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 		x.inside, x.turn, x.chunks, x.idle = 0, 0, 0, 0
 	}
 	for e := range d.endpoints {
-		d.endpoints[e] = desEndpoint{}
+		d.endpoints[e] = desEndpoint{visits: d.endpoints[e].visits}
 	}
 	clear(d.carry)
 	clear(d.opServed)
@@ -379,11 +385,12 @@ func (d *DES) giveUp(q *deadlines, class uint32) {
 // drawArrivals draws the times of a tick's arrivals: given their number, those of a Poisson process are uniform.
 func (d *DES) drawArrivals(load TickLoad) {
 	d.arrivals = d.arrivals[:0]
-	total := 0.0
-	for _, n := range load.Arrivals {
+	total, visits := 0.0, 0.0
+	for e, n := range load.Arrivals {
 		total += n
+		visits += n * d.endpoints[e].visits
 	}
-	keep := min(1, maxTickArrivals/max(total, 1))
+	keep := min(1, maxTickArrivals/max(total, 1), maxTickVisits/max(visits, 1))
 	for e, n := range load.Arrivals {
 		x := &d.endpoints[e]
 		d.carry[e] += n * keep

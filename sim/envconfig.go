@@ -34,6 +34,8 @@ type EnvConfig struct {
 	Trace     string   `yaml:"trace"`
 	// TraceScale multiplies the recording's rates. Default 1.
 	TraceScale float64 `yaml:"trace_scale"`
+	// TraceFill bridges gaps of the recording.
+	TraceFill bool `yaml:"trace_fill,omitempty"`
 	// NumEnvs is how many environments are stepped together. Default 16.
 	NumEnvs int `yaml:"num_envs"`
 	// Workers is over how many goroutines they are spread; 0 = one for each core. The result does not depend on it.

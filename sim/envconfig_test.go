@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"testing"
@@ -73,4 +74,71 @@ metrics:
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}
 	}
+}
+
+// What is accepted is valid, and environments are made from it.
+func FuzzDecodeEnvConfig(f *testing.F) {
+	f.Add("kind: cluster\napp: redis\nscenarios: [peak]\nnum_envs: 4\naction: {mode: select, quota_steps: [0.5, 1, 2]}\nreward: {slack: 2}\nmetrics: {lag: 15s, noise: 0.05}\n")
+	f.Add("kind: gym_hpa\nreward: {name: cost}\nmax_intervals: 25\n")
+	app := chainApp(f)
+	source, err := NewScenarioSource(&Scenario{Name: "x", Unit: "rps", LengthS: 60, NoiseTau: 30, Phases: []Phase{{0, 5, 5}}}, app)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := DecodeEnvConfig(strings.NewReader(text), "env.yaml")
+		if err != nil {
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Fatalf("accepted, but not valid: %v", err)
+		}
+		env, err := NewVecEnv(app, *c, source, 1, func() (Engine, error) { return NewFluid(app, FluidOptions{}) })
+		if err != nil {
+			return // what only the application shows
+		}
+		obs := NewObs(env.Spec(), 1)
+		if err := env.Reset(1, obs); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Whatever follows the head of saved environments is refused or continued.
+func FuzzVecEnvLoad(f *testing.F) {
+	app := chainApp(f)
+	source, err := NewScenarioSource(&Scenario{Name: "x", Unit: "rps", LengthS: 60, NoiseTau: 30, Phases: []Phase{{0, 5, 5}}}, app)
+	if err != nil {
+		f.Fatal(err)
+	}
+	cfg := DefaultEnvConfig()
+	cfg.Workers = 1
+	env, err := NewVecEnv(app, cfg, source, 2, func() (Engine, error) { return NewFluid(app, FluidOptions{}) })
+	if err != nil {
+		f.Fatal(err)
+	}
+	obs := NewObs(env.Spec(), 2)
+	if err := env.Reset(1, obs); err != nil {
+		f.Fatal(err)
+	}
+	saved, err := env.Save()
+	if err != nil {
+		f.Fatal(err)
+	}
+	head := len(saveFormat) + 32
+	f.Add(saved[head:])
+	f.Add(append(bytes.Clone(saved[head:]), 1, 2, 3))
+	f.Fuzz(func(t *testing.T, rest []byte) {
+		err := env.Load(append(bytes.Clone(saved[:head]), rest...), obs)
+		if err != nil {
+			return
+		}
+		again, err := env.Save()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again[head:], rest) {
+			t.Fatalf("loaded %x, saves %x", rest, again[head:])
+		}
+	})
 }

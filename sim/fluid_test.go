@@ -183,9 +183,7 @@ func TestWorkersBoundAndRecover(t *testing.T) {
 	app.Ops[1].CPUMs, app.Ops[1].WakeMs, app.Ops[1].WaitMs = 0.001, 0, 50
 	app.Ops[0].Calls[0].Mean = 1
 	app.Edges = nil
-	if err := app.compile(); err != nil {
-		t.Fatal(err)
-	}
+	app.compile()
 	f := steady(t, app, []int{4, 1}, []float64{80}, 60)
 	v := &f.State().Services[1]
 	// Within 1 %: the fitted response takes a little of the wait for a worker for time that one is held.

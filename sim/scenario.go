@@ -10,6 +10,7 @@ import (
 
 	"github.com/grlscaler/grlscaler/internal/strictyaml"
 	"github.com/grlscaler/grlscaler/sim/rng"
+	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 // scenarioFormat is the newest format of scenario files that this version reads.
@@ -51,6 +52,9 @@ type yamlScenario struct {
 		EndLevel *float64 `yaml:"end_level"`
 	} `yaml:"phases"`
 }
+
+// maxLevel bounds levels that are shares of the capacity: a thousand times too much is overload enough.
+const maxLevel = 1000.0
 
 // maxScenarioS bounds a scenario's length: 31 days.
 const maxScenarioS = 31 * 24 * 3600
@@ -100,8 +104,12 @@ func DecodeScenario(r io.Reader, name string) (*Scenario, error) {
 		if p.EndLevel != nil {
 			end = *p.EndLevel
 		}
-		if !(p.Level >= 0) || !(end >= 0) || p.Level > maxMagnitude || end > maxMagnitude {
-			fail(path+".level", "levels must be at least 0 and finite, found %v to %v", p.Level, end)
+		highest := maxLevel
+		if y.Unit == "rps" {
+			highest = trace.MaxRPS
+		}
+		if !(p.Level >= 0) || !(end >= 0) || p.Level > highest || end > highest {
+			fail(path+".level", "levels must be at least 0 and at most %v, found %v to %v", highest, p.Level, end)
 		}
 		if i == 0 && p.StartS != 0 {
 			fail(path+".start_s", "the first phase starts at 0, found %v", p.StartS)
@@ -181,6 +189,9 @@ func NewScenarioSource(sc *Scenario, app *App) (*ScenarioSource, error) {
 		if !(src.unit > 0) {
 			return nil, fmt.Errorf("scenario %s: application %s meets its SLOs at no load at all, even with the most replicas; check slo_ms and the service times", sc.Name, app.Name)
 		}
+	}
+	if peak := src.PeakRPS(); peak > trace.MaxRPS {
+		return nil, fmt.Errorf("scenario %s: its highest level is %.3g requests/s for application %s; at most %.3g can be simulated: lower the levels, or check the service times", sc.Name, peak, app.Name, trace.MaxRPS)
 	}
 	src.demand = NewDemandTable(app, src.mix)
 	return src, nil

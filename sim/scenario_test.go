@@ -82,6 +82,8 @@ func TestDecodeScenarioRefuses(t *testing.T) {
 	for _, tc := range []struct{ name, old, new, want string }{
 		{"phases out of order", "start_s: 100", "start_s: 0", "s.yaml:6: phases[1].start_s: must come after the phase before"},
 		{"negative level", "level: 0.5", "level: -1", "s.yaml:6: phases[1].level: levels must be at least 0"},
+		{"absurd level", "level: 0.5", "level: 1e6", "s.yaml:6: phases[1].level: levels must be at least 0 and at most 1000, found 1e+06 to 0.7"},
+		{"absurd rate", "level: 0.5", "level: 1e9}\n  - {start_s: 200, level: 1", "s.yaml:6: phases[1].level: levels must be at least 0 and at most 1000, found 1e+09 to 1e+09"},
 		{"odd length", "length_s: 900", "length_s: 907", "s.yaml:3: length_s: must be a multiple of the control interval (15 s)"},
 		{"unit", "length_s: 900", "unit: users", `unknown "users"; one of capacity, rps`},
 		{"late first phase", "start_s: 0,", "start_s: 5,", "the first phase starts at 0"},

@@ -86,7 +86,9 @@ func BandTable(family simtest.Family, list []*Comparison) string {
 	var b strings.Builder
 	b.WriteString("| applications | number | mean | p95 | p99 | CPU | noise of mean, p99 |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	row := func(s Summary) {
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %.1f, %.1f |\n", s.Name, s.Apps, s.Mean, s.P95, s.P99, s.CPU, 100*s.MeanNoise, 100*s.P99Noise)
+		bar := FamilyBars[family]
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %.1f, %.1f |\n", s.Name, s.Apps, s.Mean.against(bar.Mean), s.P95.against(bar.P95), s.P99.against(bar.P99), s.CPU.against(bar.CPU),
+			100*s.MeanNoise, 100*s.P99Noise)
 	}
 	row(Summarise(family.String(), list))
 	for _, band := range []struct{ lo, hi float64 }{{0, 0.3}, {0.3, 0.6}, {0.6, 1}} {
@@ -103,6 +105,17 @@ func BandTable(family simtest.Family, list []*Comparison) string {
 	bar := FamilyBars[family]
 	fmt.Fprintf(&b, "| bar | | %g (%g) | %g (%g) | %g (%g) | %g (%g) | |\n", 100*bar.Mean, 200*bar.Mean, 100*bar.P95, 200*bar.P95, 100*bar.P99, 200*bar.P99, 100*bar.CPU, 200*bar.CPU)
 	return b.String()
+}
+
+// against is String, what is above its bar in bold.
+func (s Spread) against(bar float64) string {
+	bold := func(x, bar float64) string {
+		if x > bar {
+			return fmt.Sprintf("**%.1f**", 100*x)
+		}
+		return fmt.Sprintf("%.1f", 100*x)
+	}
+	return fmt.Sprintf("%s (%s)", bold(s.Median, bar), bold(s.P90, 2*bar))
 }
 
 // String is the median and the 90th percentile in percent.

@@ -20,6 +20,7 @@ var (
 	appsFlag   = flag.Int("apps", 6, "random applications of each family to compare the engines on")
 	visitsFlag = flag.Float64("visits", 2e5, "visits to simulate of each application at most")
 	cacheFlag  = flag.String("cache", "", "folder that keeps what the request-level engine measured")
+	surgesFlag = flag.Int("surges", 2, "steps into overload of each family to compare the engines on")
 	csvFlag    = flag.String("csv", "", "file to write every number compared to, of each family: -FAMILY.csv is added")
 )
 

@@ -1,6 +1,7 @@
 package rng
 
 import (
+	"bytes"
 	"math"
 	"testing"
 )
@@ -92,4 +93,30 @@ func BenchmarkPoisson(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A position is refused, or restored so that it is saved as it was.
+func FuzzUnmarshal(f *testing.F) {
+	data, err := New(1, "x").MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add(data[:7])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s Stream
+		if s.UnmarshalBinary(data) != nil {
+			return
+		}
+		again, err := s.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again, data) {
+			t.Fatalf("%x became %x", data, again)
+		}
+		if x := s.Float64(); !(x >= 0 && x < 1) {
+			t.Fatal(x)
+		}
+	})
 }

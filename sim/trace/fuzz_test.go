@@ -81,8 +81,16 @@ func FuzzReadTable(f *testing.F) {
 		}
 		f.Add(uint8(i), false, b.Bytes())
 		f.Add(uint8(i), true, zipped(f, b.Bytes()))
+		f.Add(uint8(i+16), false, b.Bytes())
+		f.Add(uint8(i+32), false, b.Bytes())
 	}
+	shop := &Application{Name: "shop", Endpoints: []string{"home", "cart"}, Services: []string{"web", "db"}}
 	f.Fuzz(func(t *testing.T, which uint8, gz bool, data []byte) {
+		opt := ReadOptions{Fill: which&16 != 0}
+		if which&32 != 0 {
+			opt.App = shop
+			shop.LoadOnly = which&64 != 0
+		}
 		name := tables[int(which)%len(tables)].name + ".csv"
 		if gz {
 			name += ".gz"
@@ -91,8 +99,8 @@ func FuzzReadTable(f *testing.F) {
 			metaFile: {Data: []byte("format: 1\napplication: shop\ninterval_s: 5\ngaps: true\n")},
 			name:     {Data: data},
 		}
-		rec, err := ReadFS(fsys, ReadOptions{})
-		if rep := ValidateFS(fsys, ReadOptions{}); (rep.Errors > 0) != (err != nil) {
+		rec, err := ReadFS(fsys, opt)
+		if rep := ValidateFS(fsys, opt); (rep.Errors > 0) != (err != nil) {
 			t.Fatalf("Validate counts %d errors, Read says %v", rep.Errors, err)
 		}
 		if err != nil {
@@ -100,6 +108,9 @@ func FuzzReadTable(f *testing.F) {
 			return
 		}
 		accepted(t, rec)
+		if opt.Fill && rec.Meta.Gaps {
+			t.Fatalf("not filled: %+v", rec)
+		}
 	})
 }
 
@@ -130,7 +141,7 @@ func FuzzImportCSV(f *testing.F) {
 	})
 	f.Add(int64(0), []byte("date,home,cart\n2022-05-04 10:00:00,1,2\n2022-05-04 10:00:05,3,\n"))
 	f.Fuzz(func(t *testing.T, intervalMs int64, data []byte) {
-		opt := ImportOptions{AllowGaps: len(data)%2 == 0}
+		opt := ImportOptions{AllowGaps: len(data)%2 == 0, Fill: len(data)%3 == 0}
 		if ms := intervalMs % 86_400_000; ms >= 100 {
 			opt.Interval = time.Duration(ms) * time.Millisecond
 		}
@@ -162,11 +173,15 @@ func FuzzImportGymHPA(f *testing.F) {
 
 func FuzzImportRecorded(f *testing.F) {
 	fsys := handRun()
-	f.Add(int64(2_000_000), false, fsys["transient_points.csv"].Data, fsys["transient_requests.csv"].Data, fsys["transient_replicas_1s.csv"].Data)
-	f.Add(int64(700_000), true, fsys["transient_points.csv"].Data, fsys["transient_requests.csv"].Data, fsys["transient_replicas_1s.csv"].Data)
-	f.Fuzz(func(t *testing.T, intervalUs int64, warmUp bool, points, requests, seconds []byte) {
+	calls := []byte("point,t_s,service,latency_ms\nhand,0.5,web,3\nhand,1.5,db,1\n")
+	f.Add(int64(2_000_000), false, fsys["transient_points.csv"].Data, fsys["transient_requests.csv"].Data, fsys["transient_replicas_1s.csv"].Data, calls)
+	f.Add(int64(700_000), true, fsys["transient_points.csv"].Data, fsys["transient_requests.csv"].Data, fsys["transient_replicas_1s.csv"].Data, []byte(nil))
+	f.Fuzz(func(t *testing.T, intervalUs int64, warmUp bool, points, requests, seconds, calls []byte) {
 		fsys := fstest.MapFS{"transient_points.csv": {Data: points}, "transient_requests.csv": {Data: requests}, "transient_replicas_1s.csv": {Data: seconds}}
-		opt := ImportOptions{Point: "hand", WarmUp: warmUp}
+		if len(calls) > 0 {
+			fsys["transient_calls_raw.csv"] = &fstest.MapFile{Data: calls}
+		}
+		opt := ImportOptions{Point: "hand", WarmUp: warmUp, Fill: len(seconds)%2 == 0}
 		// A run may last 12 days: an interval in proportion keeps the fuzzer from waiting for long tables.
 		if us := intervalUs % 86_400_000_000; us >= 500_000 {
 			opt.Interval = time.Duration(us) * time.Microsecond

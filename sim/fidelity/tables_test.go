@@ -1,0 +1,66 @@
+package fidelity
+
+import (
+	"flag"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/grlscaler/grlscaler/internal/docblock"
+	"github.com/grlscaler/grlscaler/sim/simtest"
+)
+
+var update = flag.Bool("update", false, "compare the engines on all applications and write the tables into docs/fidelity.md")
+
+const docsFile = "../../docs/fidelity.md"
+
+// What make fidelity compares.
+const (
+	fullApps   = 250 // of each family
+	fullSurges = 50
+	fullVisits = 4e6
+)
+
+// TestFidelityTables makes the tables of docs/fidelity.md that compare the engines; make fidelity runs it with -update. Without, it
+// checks that the document has them.
+func TestFidelityTables(t *testing.T) {
+	names := []string{"engines-surges"}
+	for _, family := range simtest.Families {
+		names = append(names, "engines-"+family.String())
+	}
+	if !*update {
+		data, err := os.ReadFile(docsFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if old, err := docblock.Get(string(data), name); err != nil {
+				t.Error(err)
+			} else if strings.Count(old, "\n| ") < 2 {
+				t.Errorf("block %s has no table; run make fidelity", name)
+			}
+		}
+		return
+	}
+	written := map[string]string{}
+	surges := map[simtest.Family][]*SurgeComparison{}
+	for _, family := range simtest.Families {
+		list, err := CompareFamily(CompareOptions{Family: family, Apps: fullApps, Visits: fullVisits, Reference: newDES, Engine: newFluid,
+			Workers: runtime.GOMAXPROCS(0), Cache: *cacheFlag})
+		if err != nil {
+			t.Fatal(err)
+		}
+		written["engines-"+family.String()] = BandTable(family, list)
+		if surges[family], err = CompareSurges(family, fullSurges, fullVisits, runtime.GOMAXPROCS(0), newPatientDES, newFluid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written["engines-surges"] = SurgeTable(surges)
+	for _, name := range names {
+		t.Logf("%s\n%s", name, written[name])
+	}
+	if err := docblock.Update(docsFile, written); err != nil {
+		t.Fatal(err)
+	}
+}
