@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -150,7 +151,7 @@ func NewDES(app *App, opt DESOptions) (*DES, error) {
 		return nil, errors.New("des engine: the application is not compiled; read it with DecodeApp")
 	}
 	if opt.MaxVisits < 0 {
-		return nil, errors.New("des engine: MaxVisits is negative")
+		return nil, fmt.Errorf("des engine: MaxVisits is %d; it must be at least 0", opt.MaxVisits)
 	}
 	d := &DES{app: app, maxInside: opt.MaxVisits, source: &splitMix{}, when: rng.New(0, "des-arrival-times"), requests: rng.New(0, "des-requests")}
 	if d.maxInside == 0 {
