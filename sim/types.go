@@ -92,6 +92,7 @@ type ServiceState struct {
 	ServedRPS     float64 // visits/s that it completes
 	FailedRPS     float64 // visits/s that failed: refused, given up after a timeout, or for a call's sake
 	RefusedRPS    float64 // of these, those that no replica took in (request-level engine)
+	CancelledRPS  float64 // visits/s that ended because their callers gave up, neither served nor failed (request-level engine)
 	CPUUsedMillis float64 // CPU used by all its pods, starting ones included
 	Backlog       float64 // visits waiting beyond what flows in a steady state
 	MemMiB        float64 // memory of one replica
