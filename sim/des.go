@@ -128,6 +128,7 @@ type desService struct {
 	chunks, idle                               float64 // since Reset: chunks begun, and those that found the replica idle
 	latency                                    visitHistogram
 	inside                                     int
+	insideMs, since                            float64 // integral of inside over time, up to since
 	ready                                      []int32
 	turn                                       uint32
 	balancing                                  balancing
@@ -250,7 +251,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 	for s := range d.stats {
 		x := &d.stats[s]
 		x.clear()
-		x.inside, x.turn, x.chunks, x.idle = 0, 0, 0, 0
+		x.inside, x.turn, x.chunks, x.idle, x.insideMs, x.since = 0, 0, 0, 0, 0, 0
 	}
 	for e := range d.endpoints {
 		d.endpoints[e] = desEndpoint{visits: d.endpoints[e].visits}

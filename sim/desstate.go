@@ -225,6 +225,21 @@ func (x *desService) clear() {
 	x.latency.clear()
 }
 
+// move changes the number of visits inside.
+func (x *desService) move(now float64, by int) {
+	x.insideMs += float64(x.inside) * (now - x.since)
+	x.since = now
+	x.inside += by
+}
+
+// VisitSeconds is the time that visits have spent in service s since Reset, those that are still there included: the integral of
+// their number over time.
+func (d *DES) VisitSeconds(s int) float64 {
+	x := &d.stats[s]
+	x.move(d.now, 0)
+	return x.insideMs / 1000
+}
+
 // AddLatencies adds the completed requests of the last window.
 func (d *DES) AddLatencies(perEndpoint []Histogram) {
 	for e := range perEndpoint {

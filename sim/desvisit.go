@@ -163,7 +163,7 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	}
 	r := &d.replicas[k]
 	r.inside++
-	st.inside++
+	st.move(d.now, 1)
 	v.replica, v.arrived = k, d.now
 	if parent >= 0 {
 		d.adopt(parent, i)
@@ -392,7 +392,7 @@ func (d *DES) cancel(i int32) {
 func (d *DES) leave(i int32) {
 	v := &d.visits[i]
 	r := &d.replicas[v.replica]
-	d.stats[r.service].inside--
+	d.stats[r.service].move(d.now, -1)
 	r.inside--
 	r.working--
 	if r.queue.size > 0 && int(r.working) < d.app.Services[r.service].Workers {
