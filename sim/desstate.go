@@ -49,7 +49,7 @@ func (d *DES) newReplica(s int, p *pod) int32 {
 	}
 	svc := &d.app.Services[s]
 	r := &d.replicas[i]
-	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, podID: p.id, phase: p.phase, inUse: true,
+	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, number: d.stats[s].nextReplica(), phase: p.phase, inUse: true,
 		cores: float64(svc.Cores), speed: d.st.Nodes[p.node].SpeedFactor, served: p.served, last: d.now, idleFrom: -1,
 		run: r.run[:0], budgets: r.budgets[:0], pinned: r.pinned[:0], queue: visitList{first: -1, last: -1},
 		quota: math.Inf(1), budget: math.Inf(1), periodEnd: math.Inf(1), place: -1}
@@ -74,6 +74,12 @@ func (d *DES) newReplica(s int, p *pod) int32 {
 	return i
 }
 
+// nextReplica numbers the replicas of a service, apart from those of others, so that a service that nobody calls changes nothing.
+func (x *desService) nextReplica() uint64 {
+	x.made++
+	return x.nameHash + x.made
+}
+
 // setQuota changes the CPU limit of a replica in place. What it has used of the period's quota stays used.
 func (d *DES) setQuota(i int32, millis float64) {
 	r := &d.replicas[i]
@@ -91,7 +97,7 @@ func (d *DES) setQuota(i int32, millis float64) {
 		r.budget, r.periodEnd, r.stalled = quota, quota, false
 	case math.IsInf(r.quota, 1):
 		// Each replica has periods of its own: the kernel's timer starts with the cgroup.
-		phase := unitOf(mix64(d.seed+uint64(r.podID)*0x9e3779b97f4a7c15)) * cfsPeriodMs
+		phase := unitOf(mix64(d.seed+r.number*0x9e3779b97f4a7c15)) * cfsPeriodMs
 		r.periodEnd = phase + cfsPeriodMs*(math.Floor((d.now-phase)/cfsPeriodMs)+1)
 		r.budget = quota
 	default:
