@@ -24,8 +24,8 @@ func stretched(text string, k float64) string {
 	})
 }
 
-// Where no quota sets a scale of time, all times k times as long and the load k times less make all latencies k times as long and
-// leave the CPU used as it is.
+// Where no quota sets a scale of time, all times k times as long and the load k times less make all latencies k
+// times as long and leave the CPU used as it is.
 const slowMotion = 3
 
 // inSlowMotion is an application and its load, and both slowed.
@@ -38,7 +38,8 @@ func inSlowMotion(t *testing.T, a *simtest.RandomApp) (base, slow *sim.App, rps 
 	return decode(t, text), decode(t, stretched(text, slowMotion)), rps
 }
 
-// The mean latencies of independent runs differ by more than Student's t at 99.9 % allows in one application of a thousand.
+// The mean latencies of independent runs differ by more than Student's t at 99.9 % allows in one application of a
+// thousand.
 func TestTimeScalesDES(t *testing.T) {
 	for _, a := range randomApps(t, 10, simtest.Free) {
 		base, slow, less := inSlowMotion(t, a)
@@ -68,9 +69,9 @@ func meanAndLimit(xs []float64, confidence float64) (mean, limit float64) {
 	return mean, distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.5+confidence/2) * math.Sqrt(square/n)
 }
 
-// In steady state one more replica of a service never makes requests slower. The same requests meet both; of the fluid engine exactly, of the des
-// engine as far as the scatter of the difference tells (at 99.9 %) and but for 1 %: a faster service passes on what it held back in
-// bursts, which those behind it may like less.
+// In steady state one more replica of a service never makes requests slower. The same requests meet both. For the
+// fluid engine that is exact; for the des engine as far as the scatter of the difference tells (at 99.9 %) and within
+// a hundredth: a faster service passes on what it held back in bursts, which those behind it may like less.
 func TestOneMoreReplicaNeverHurts(t *testing.T) {
 	for _, a := range randomApps(t, 10, simtest.Families...) {
 		more := a.App.InitialReplicas()

@@ -14,8 +14,8 @@ import (
 	"github.com/grlscaler/grlscaler/sim/simtest"
 )
 
-// Metamorphic properties: what must not change, or change in a known way, when an application is changed. They ask for no truth
-// and so hold the engines on applications for which there is no closed form.
+// Metamorphic properties: what must not change, or change in a known way, when an application is changed. They ask
+// for no truth and so hold the engines on applications for which there is no closed form.
 
 var engines = []struct {
 	name string
@@ -27,8 +27,8 @@ var engines = []struct {
 	{"des", func(tb testing.TB, app *sim.App) sim.Engine { return simtest.NewDES(tb, app) }, false},
 }
 
-// randomApps are applications of both families whose busiest service is at most 0.8 busy and that are not so large that the
-// test takes long.
+// randomApps are applications of both families whose busiest service is at most 0.8 busy and that are not so large
+// that the test takes long.
 func randomApps(tb testing.TB, n int, families ...simtest.Family) []*simtest.RandomApp {
 	if raceEnabled || testing.Short() {
 		n = (n + 3) / 4
@@ -58,8 +58,9 @@ func decode(tb testing.TB, text string) *sim.App {
 	return app
 }
 
-// steadyRun offers Poisson arrivals and hands the state of each window after the first ones to see. draw turns the number of arrivals
-// at each endpoint of the first application into those of the one that runs; nil if they have the same endpoints.
+// steadyRun offers Poisson arrivals and hands the state of each window after the first ones to see. draw turns the
+// number of arrivals at each endpoint of the first application into those of the one that runs; nil if they have
+// the same endpoints.
 type steadyRun struct {
 	seed        uint64
 	rps         []float64
@@ -111,8 +112,8 @@ func ticksFor(a *simtest.RandomApp, n float64) int {
 	return sim.WindowTicks * max(4, int(n/a.VisitsPerSec)/sim.WindowTicks)
 }
 
-// A service that is defined and never called changes nothing: the others' states and the endpoints' are the same to the last bit,
-// wherever in the file it stands.
+// A service that is defined and never called changes nothing: the others' states and the endpoints' are the same to
+// the last bit, wherever in the file it stands.
 func TestUnreachableServiceChangesNothing(t *testing.T) {
 	const idle = `  - name: idle
     cpu_request_m: 10
@@ -155,9 +156,9 @@ func TestUnreachableServiceChangesNothing(t *testing.T) {
 	}
 }
 
-// Two endpoints whose operations cost and call the same are one endpoint with the load of both: the services' states are the same to the last
-// bit for the des engine, where every request draws the same numbers, and within 1e-9 for the fluid one, where sums are taken in
-// another order; together the endpoints count the same.
+// Two endpoints whose operations cost and call the same are one endpoint with the load of both: the services'
+// states are the same to the last bit for the des engine, where every request draws the same numbers, and within
+// 1e-9 for the fluid one, where sums are taken in another order; together the endpoints count the same.
 func TestEqualClassesMerge(t *testing.T) {
 	for _, a := range randomApps(t, 8, simtest.Families...) {
 		op := regexp.MustCompile(`(?m)^      - \{name: o0, (.*)$`)

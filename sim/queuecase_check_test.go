@@ -7,9 +7,9 @@ import (
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
-// The intervals hold the truth in 99 % of cases where it is known: a = 3 b + noise, b random and correlated with the noise. Of 4000 intervals 40
-// miss on average, with a standard deviation of 6.3; 20 to 60 are three of them. And an interval holds the claimed value
-// exactly if the test does not reject it.
+// The intervals hold the truth in 99 % of cases where it is known: a = 3 b + noise, b random and correlated with
+// the noise. Of 4000 intervals 40 miss on average, with a standard deviation of 6.3; 20 to 60 are three of them.
+// And an interval holds the claimed value exactly if the test does not reject it.
 func TestIntervalsHoldWhatTheyShould(t *testing.T) {
 	r := rng.New(1, "intervals")
 	missed := 0
@@ -40,8 +40,8 @@ func TestIntervalsHoldWhatTheyShould(t *testing.T) {
 	}
 }
 
-// The intervals are narrow enough to tell: a form that is off by a quarter is rejected by the first case of each, and one that is off by
-// a tenth by most.
+// The intervals are narrow enough to tell: a form that is off by a quarter is rejected by the first case of each,
+// and one that is off by a tenth by most.
 func TestIntervalsRejectWrongForms(t *testing.T) {
 	if raceEnabled {
 		t.Skip("nothing here runs at once")

@@ -12,14 +12,15 @@ import (
 
 // Estimates of the request-level engine with intervals, to be compared with closed forms.
 //
-// A case is simulated in independent replications, each from an empty system, each with a warm-up that is left out. A closed form
-// is the ratio of two means, E[A]/E[B]: the time of all requests over their number, or the number of requests that were
-// faster than x over that of all. Ratios of counted things are biased, but A - value·B has a mean of exactly 0 where the form is right and the
-// system stationary. So the test is Student's t on its replications: the interval of all values that it
-// does not reject is Fieller's ("Some problems in interval estimation", JRSS B 16, 1954), and holds the closed form or does not.
+// A case is simulated in independent replications, each from an empty system, each with a warm-up that is left out.
+// A closed form is the ratio of two means, E[A]/E[B]: the time of all requests over their number, or the number of
+// requests that were faster than x over that of all. Ratios of counted things are biased, but A - value·B has a
+// mean of exactly 0 where the form is right and the system stationary. So the test is Student's t on its
+// replications: the interval of all values that it does not reject is Fieller's ("Some problems in interval
+// estimation", JRSS B 16, 1954), and holds the closed form or does not.
 
-// replications is the number of independent runs of a case. With 20 of them, each of at least 100 relaxation times, their sums are
-// close enough to normal for Student's t at 99 %.
+// replications is the number of independent runs of a case. With 20 of them, each of at least 100 relaxation times,
+// their sums are close enough to normal for Student's t at 99 %.
 const replications = 20
 
 // queueCase is one system with what is known of it.
@@ -210,8 +211,8 @@ func (d *driver) visitSeconds(to *totals) {
 	}
 }
 
-// littlesLaw lets the system run empty. Then the integral of the number of visits is the sum of their times, L = λW over the
-// whole run, to rounding.
+// littlesLaw lets the system run empty. Then the integral of the number of visits is the sum of their times, L = λW
+// over the whole run, to rounding.
 func (d *driver) littlesLaw(t testing.TB, c *queueCase) {
 	d.rps = make([]float64, len(d.rps))
 	inside := newTotals(c.app)

@@ -89,7 +89,8 @@ func meanLatency(endpoint int, want float64) claim {
 	}}
 }
 
-// latencyShare: how many requests take at most x, x the edge of a histogram's bucket that is nearest to the quantile at p.
+// latencyShare: how many requests take at most x, x the edge of a histogram's bucket that is nearest to the
+// quantile at p.
 func latencyShare(endpoint int, p, quantile float64, cdf func(float64) float64) claim {
 	edgeMs := sim.BucketEdgeMs(quantile * 1000)
 	return claim{fmt.Sprintf("p%.0f", 100*p), cdf(edgeMs / 1000), func(t *totals) (float64, float64) {
@@ -115,7 +116,8 @@ func cores(service int, want float64) claim {
 	return claim{"CPU", want, func(t *totals) (float64, float64) { return t.services[service].cpuS, t.seconds }}
 }
 
-// probe is an operation that takes next to nothing. First come first served, its time is the wait for a worker; and it disturbs nobody.
+// probe is an operation that takes next to nothing. First come first served, its time is the wait for a worker; and
+// it disturbs nobody.
 const probe = "{name: probe, cpu_ms: 1e-6, dist: deterministic}"
 
 // speeds that nodes run at: what takes 10 ms on the reference platform takes 10/speed.
@@ -255,8 +257,8 @@ func drawPSBySize(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	return c
 }
 
-// drawLoss: workers and room; by turns first come first served, shared cores, and workers alone (Erlang's loss system), the
-// latter two with any distribution.
+// drawLoss: workers and room; by turns first come first served, shared cores, and workers alone (Erlang's loss
+// system), the latter two with any distribution.
 func drawLoss(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	servers := 1 + r.IntN(4)
 	ms, rho := service(r), between(r, 0.5, 1.5)

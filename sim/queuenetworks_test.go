@@ -49,8 +49,9 @@ func drawTandem(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	return c
 }
 
-// drawJackson: requests pass station a; some then take the branch of b, of whom some go on to c, and all others d, at times twice in a
-// row. Where a node of the tree is visited with a probability, its call has a mean count below 1; d's is up to 2.
+// drawJackson: requests pass station a; some then take the branch of b, of whom some go on to c, and all others d,
+// at times twice in a row. Where a node of the tree is visited with a probability, its call has a mean count below
+// 1; d's is up to 2.
 func drawJackson(tb testing.TB, r *rng.Stream, _ int) *queueCase {
 	chance := func() float64 { return math.Round(100*between(r, 0.2, 0.9)) / 100 }
 	toB, toC, toD := chance(), chance(), 0.8+chance()
@@ -62,8 +63,8 @@ func drawJackson(tb testing.TB, r *rng.Stream, _ int) *queueCase {
 		mu[k] = 1000 / ms[k]
 	}
 	visits := [4]float64{1, toB, toB * toC, toD}
-	// The network of the same visits: a station called K times in a row is one that customers leave for itself. The mean numbers depend
-	// on the rates alone, so any routing with these rates will do.
+	// The network of the same visits: a station called K times in a row is one that customers leave for itself. The
+	// mean numbers depend on the rates alone, so any routing with these rates will do.
 	again := max(0, toD-1) / toD
 	net := theory.Jackson{
 		External: []float64{1, 0, 0, 0},
@@ -101,10 +102,11 @@ func drawJackson(tb testing.TB, r *rng.Stream, _ int) *queueCase {
 	return c
 }
 
-// drawNested: services that share their cores and call each other in the middle of their work. Such a network of symmetric queues
-// has a product form whatever the distributions, also where the stretches of work of one visit depend on each
-// other, as halves of the same draw do (Kelly, Reversibility and Stochastic Networks, 1979, section 3.4): the mean time of a visit in
-// its own service is its mean CPU time stretched by 1/(1-ρ) (with more cores, as in M/M/c), plus its wait without CPU.
+// drawNested: services that share their cores and call each other in the middle of their work. Such a network of
+// symmetric queues has a product form whatever the distributions, also where the stretches of work of one visit
+// depend on each other, as halves of the same draw do (Kelly, Reversibility and Stochastic Networks, 1979, section
+// 3.4): the mean time of a visit in its own service is its mean CPU time stretched by 1/(1-ρ) (with more cores, as
+// in M/M/c), plus its wait without CPU.
 func drawNested(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	calls := []float64{float64(1 + r.IntN(3)), math.Round(100*between(r, 0.3, 2.5)) / 100}
 	visits := []float64{1, calls[0], calls[0] * calls[1]}
@@ -162,8 +164,9 @@ func drawForkJoin(tb testing.TB, r *rng.Stream, _ int) *queueCase {
 	}
 }
 
-// drawSetUp: who finds the replica idle costs wake_ms of CPU more, which is an exceptional first service of the busy period. How often that
-// is depends on the work alone and not on the order in which it is done: so the CPU is claimed for shared cores as well.
+// drawSetUp: who finds the replica idle costs wake_ms of CPU more, which is an exceptional first service of the
+// busy period. How often that is depends on the work alone and not on the order in which it is done: so the CPU is
+// claimed for shared cores as well.
 func drawSetUp(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	ms, rho, sp := service(r), between(r, 0.2, 0.75), speed(r)
 	dists := general
@@ -218,8 +221,8 @@ func drawReplicas(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	return c
 }
 
-// drawQuotaVisit: visits that each have their replica to themselves, dealt in turn to so many that a visit ends (in at most 3 s) long before
-// the next one comes (10 s later). They begin at any time of its 100 ms period.
+// drawQuotaVisit: visits that each have their replica to themselves, dealt in turn to so many that a visit ends (in
+// at most 3 s) long before the next one comes (10 s later). They begin at any time of its 100 ms period.
 func drawQuotaVisit(tb testing.TB, r *rng.Stream, _ int) *queueCase {
 	limit, ms := math.Round(between(r, 50, 900)), math.Round(between(r, 2, 150))+1/math.Pi // never a whole number of quotas, where all hangs on the last bit
 	q := theory.QuotaVisit{CPU: ms, Quota: limit / 10, Period: 100}

@@ -10,9 +10,9 @@ import (
 	"github.com/grlscaler/grlscaler/sim/theory"
 )
 
-// drawOverload offers more than a service can do: from empty, M/M/1 whose mean number is known to the last customer; growth of the backlog of
-// any service between two times at which it is never idle, limited by its cores, its replicas or its quota; and the time that a
-// backlog takes to drain.
+// drawOverload offers more than a service can do: from empty, M/M/1 whose mean number is known to the last
+// customer; growth of the backlog of any service between two times at which it is never idle, limited by its cores,
+// its replicas or its quota; and the time that a backlog takes to drain.
 func drawOverload(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	ms, replicas := 5+15*r.Float64(), 1
 	keys, time := duration(r, "cpu_", ms, general...)
@@ -45,8 +45,9 @@ func drawOverload(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	case 3:
 		drain := theory.Overload{Lambda: o.Mu * between(r, 0.2, 0.8), Mu: o.Mu}
 		c.params += fmt.Sprintf(", then %.3f", drain.Lambda/o.Mu)
-		// The number of customers plus (μ - λ)t keeps its mean as long as the server is busy, so also at the end of the first window in
-		// which the backlog falls below a third (optional stopping): a window later it is still far from gone.
+		// The number of customers plus (μ - λ)t keeps its mean as long as the server is busy, so also at the end of
+		// the first window in which the backlog falls below a third (optional stopping): a window later it is still
+		// far from gone.
 		c.claims = []claim{{"time to drain", drain.DrainTime(1), func(t *totals) (float64, float64) { return t.transient.seconds, -t.transient.change }}}
 		c.drive = func(d *driver) *totals {
 			d.window(grow)

@@ -24,8 +24,9 @@ type Queue struct {
 // QueueTimeoutMs is how long the clients of a [QueueApp] wait: no closed form knows of timeouts.
 const QueueTimeoutMs = 3_600_000
 
-// QueueApp is an application of these services, the first one the entry; it has one endpoint for each of the operations listed, named after
-// its operation. Its nodes never get full and run at the given speed; no pod ever changes.
+// QueueApp is an application of these services, the first one the entry; it has one endpoint for each of the
+// operations listed, named after its operation. Its nodes never get full and run at the given speed; no pod ever
+// changes.
 func QueueApp(tb testing.TB, speed float64, queues []Queue, endpoints ...string) *sim.App {
 	tb.Helper()
 	var b strings.Builder
@@ -58,8 +59,8 @@ func QueueApp(tb testing.TB, speed float64, queues []Queue, endpoints ...string)
 	return app
 }
 
-// Gate is a service without work of its own whose operation "get" makes these calls, one after another or all at once: it passes requests on at no
-// cost, so that the services behind it are the stations of a network.
+// Gate is a service without work of its own whose operation "get" makes these calls, one after another or all at
+// once: it passes requests on at no cost, so that the services behind it are the stations of a network.
 func Gate(name string, parallel bool, calls ...string) Queue {
 	return Queue{Name: name, Ops: []string{fmt.Sprintf("{name: get, parallel: %v, calls: [%s]}", parallel, strings.Join(calls, ", "))}}
 }

@@ -3,8 +3,8 @@ package theory
 import "math"
 
 // EM1 is the E_k/M/1 queue: the times between arrivals are sums of Stages exponential times of rate StageRate, one
-// exponential server of rate Mu, first come first served. Dealing a Poisson stream of rate StageRate in turn to Stages replicas gives
-// each of them this queue.
+// exponential server of rate Mu, first come first served. Dealing a Poisson stream of rate StageRate in turn to
+// Stages replicas gives each of them this queue.
 type EM1 struct {
 	StageRate float64
 	Stages    int

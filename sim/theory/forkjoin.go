@@ -2,8 +2,8 @@ package theory
 
 import "math"
 
-// ForkJoin2 is a request stream of rate Lambda, Poisson, of which each request is one task at each of two servers at once and ends with the
-// later one. The servers are exponential with rate Mu, first come first served.
+// ForkJoin2 is a request stream of rate Lambda, Poisson, of which each request is one task at each of two servers
+// at once and ends with the later one. The servers are exponential with rate Mu, first come first served.
 type ForkJoin2 struct {
 	Lambda float64
 	Mu     float64

@@ -4,9 +4,10 @@ import "math"
 
 // Hypoexponential is the sum of independent exponential times with these rates, equal ones allowed.
 //
-// The sojourn through stations in series, each M/M/1 first come first served with rate μ(i) and Poisson arrivals at rate λ at the first,
-// has the rates μ(i) - λ: what leaves is Poisson again (Burke, "The output of a queuing system", Operations Research 4, 1956) and
-// the times at the stations are independent (Reich, "Waiting times when queues are in tandem", Annals of Mathematical Statistics 28, 1957).
+// The sojourn through stations in series, each M/M/1 first come first served with rate μ(i) and Poisson arrivals at
+// rate λ at the first, has the rates μ(i) - λ: what leaves is Poisson again (Burke, "The output of a queuing
+// system", Operations Research 4, 1956) and the times at the stations are independent (Reich, "Waiting times when
+// queues are in tandem", Annals of Mathematical Statistics 28, 1957).
 type Hypoexponential []float64
 
 // Tandem is the sojourn through M/M/1 stations in series.
@@ -51,9 +52,10 @@ func (h Hypoexponential) Variance() float64 {
 	return sum
 }
 
-// CDF is P(sum <= t). The textbook form, a sum of exponentials with alternating signs, fails for rates that are equal or nearly so.
-// This is uniformisation (Jensen 1953): at the jumps of a Poisson stream of the largest rate r each stage is left with
-// probability rate/r, so P(sum > t) = sum over k of Poisson(k; rt) P(not through after k jumps), all terms positive.
+// CDF is P(sum <= t). The textbook form, a sum of exponentials with alternating signs, fails for rates that are
+// equal or nearly so. This is uniformisation (Jensen 1953): at the jumps of a Poisson stream of the largest rate r
+// each stage is left with probability rate/r, so P(sum > t) = sum over k of Poisson(k; rt) P(not through after k
+// jumps), all terms positive.
 func (h Hypoexponential) CDF(t float64) float64 {
 	if t <= 0 || !h.positive() {
 		return 0

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// Jackson is an open network of exponential stations, first come first served (Jackson, "Networks of waiting lines", Operations
-// Research 5, 1957): Poisson streams of rates External enter at the stations; who leaves station i goes on to station j with
-// probability Routing[i][j], else away. In the long run each station is distributed as an M/M/c queue of its own,
-// although what reaches it need not be Poisson.
+// Jackson is an open network of exponential stations, first come first served (Jackson, "Networks of waiting
+// lines", Operations Research 5, 1957): Poisson streams of rates External enter at the stations; who leaves station
+// i goes on to station j with probability Routing[i][j], else away. In the long run each station is distributed as
+// an M/M/c queue of its own, although what reaches it need not be Poisson.
 type Jackson struct {
 	External []float64
 	Routing  [][]float64
@@ -16,7 +16,8 @@ type Jackson struct {
 	Servers  []int
 }
 
-// Rates solves the traffic equations λ(j) = External(j) + sum over i of λ(i) Routing[i][j], by elimination with row exchanges.
+// Rates solves the traffic equations λ(j) = External(j) + sum over i of λ(i) Routing[i][j], by elimination with row
+// exchanges.
 func (n Jackson) Rates() ([]float64, error) {
 	size := len(n.External)
 	rows := make([][]float64, size) // (I - P^T | External)
@@ -69,7 +70,8 @@ func (n Jackson) Stations() ([]MMC, error) {
 	return out, nil
 }
 
-// MeanSojourn is the mean time from entering the network to leaving it: customers in all stations over customers that enter.
+// MeanSojourn is the mean time from entering the network to leaving it: customers in all stations over customers
+// that enter.
 func (n Jackson) MeanSojourn() (float64, error) {
 	stations, err := n.Stations()
 	if err != nil {

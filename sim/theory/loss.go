@@ -3,8 +3,9 @@ package theory
 // MMCK is the M/M/c/K queue: [MMC] with room for Room customers, those in service included. Who finds it full is
 // turned away.
 //
-// The number of customers, and so losses and means, are the same where the Servers cores are shared by all customers at once (see
-// [PS]), and then for every distribution of the service; with Room = Servers (Erlang's loss system) they are so in either case.
+// The number of customers, and so losses and means, are the same where the Servers cores are shared by all
+// customers at once (see [PS]), and then for every distribution of the service; with Room = Servers (Erlang's loss
+// system) they are so in either case.
 type MMCK struct {
 	Lambda  float64
 	Mu      float64
@@ -45,7 +46,8 @@ func (q MMCK) MeanNumber() float64 {
 // MeanSojourn is the mean time in queue and service of those let in, by Little's law.
 func (q MMCK) MeanSojourn() float64 { return q.MeanNumber() / q.Throughput() }
 
-// SojournCDF is P(W + S <= t) of those let in, first come first served: who finds n waits for n-c+1 departures at rate cμ.
+// SojournCDF is P(W + S <= t) of those let in, first come first served: who finds n waits for n-c+1 departures at
+// rate cμ.
 func (q MMCK) SojournCDF(t float64) float64 {
 	if t <= 0 {
 		return 0

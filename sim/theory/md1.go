@@ -55,8 +55,8 @@ func poissonTails(mean float64, n int) []float64 {
 	return tails
 }
 
-// WaitCDF is P(W <= t). With (k-1)D <= t < kD and u = kD - t, a customer that arrives now starts within t exactly if those that
-// queued u ago and those that have arrived since number at most k-1:
+// WaitCDF is P(W <= t). With (k-1)D <= t < kD and u = kD - t, a customer that arrives now starts within t exactly
+// if those that queued u ago and those that have arrived since number at most k-1:
 //
 //	P(W <= t) = sum over j = 0..k-1 of Q(k-1-j) exp(-λu) (λu)^j/j!,   Q(m) = P(at most m in the queue)
 //

@@ -56,7 +56,8 @@ func TestMD1MeanIsThatOfItsDistribution(t *testing.T) {
 	}
 }
 
-// The balance equations of an Erlang-k service, k large, tend to those of a deterministic one with an error of 1/k; extrapolated from k and 2k.
+// The balance equations of an Erlang-k service, k large, tend to those of a deterministic one with an error of 1/k;
+// extrapolated from k and 2k.
 func TestMD1NumbersAgainstErlangStages(t *testing.T) {
 	const rho, room = 0.7, 60
 	empty := func(k int) (one, two float64) {

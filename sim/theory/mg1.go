@@ -47,8 +47,8 @@ type MG1 struct {
 // Utilisation is the share of time that the server is busy (or being set up).
 func (q MG1) Utilisation() float64 { return 1 - q.ProbIdle() }
 
-// ProbIdle is the share of time that the server is idle, and of customers that find it so: p = 1 - λ(p E[S0] + (1-p) E[S]),
-// so p = (1 - ρ)/(1 - ρ + λ E[S0]), S0 the first service of a busy period; without one, 1 - ρ.
+// ProbIdle is the share of time that the server is idle, and of customers that find it so: p = 1 - λ(p E[S0] +
+// (1-p) E[S]), so p = (1 - ρ)/(1 - ρ + λ E[S0]), S0 the first service of a busy period; without one, 1 - ρ.
 func (q MG1) ProbIdle() float64 {
 	rho := q.Lambda * q.Service.Mean
 	if rho >= 1 {
@@ -60,8 +60,9 @@ func (q MG1) ProbIdle() float64 {
 	return (1 - rho) / (1 - rho + q.Lambda*q.First.Mean)
 }
 
-// MeanWait is the mean time in the queue (Pollaczek 1930, Khinchine 1932; with an exceptional first service Welch, "On a generalized
-// M/G/1 queuing process in which the first customer of each busy period receives exceptional service", Operations Research 12, 1964):
+// MeanWait is the mean time in the queue (Pollaczek 1930, Khinchine 1932; with an exceptional first service Welch,
+// "On a generalized M/G/1 queuing process in which the first customer of each busy period receives exceptional
+// service", Operations Research 12, 1964):
 //
 //	E[W] = λ E[S^2]/(2(1 - ρ)) + λ (E[S0^2] - E[S^2])/(2(1 - ρ + λ E[S0])),   ρ = λ E[S]
 func (q MG1) MeanWait() float64 {

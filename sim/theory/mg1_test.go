@@ -21,8 +21,8 @@ func TestTimesHaveTheirMoments(t *testing.T) {
 	near(t, "second moment of a mixture", ExponentialTime(1).Or(0.25, DeterministicTime(2)).Second, 0.25*2+0.75*4, 1e-15)
 }
 
-// lindley simulates n customers of a single-server queue, one after another (Lindley 1952): the next wait is
-// max(0, W + S - A). It returns the mean sojourn with its standard error from 100 batches, the first of which is left out.
+// lindley simulates n customers of a single-server queue, one after another (Lindley 1952): the next wait is max(0,
+// W + S - A). It returns the mean sojourn with its standard error from 100 batches, the first of which is left out.
 func lindley(n int, seed uint64, lambda float64, service, first func(*rng.Stream) float64) (mean, se float64) {
 	s := rng.New(seed, "lindley")
 	const batches = 100

@@ -54,8 +54,8 @@ func (q MMC) MeanSojourn() float64 { return q.MeanWait() + 1/q.Mu }
 // MeanNumber is the mean number in queue and service.
 func (q MMC) MeanNumber() float64 { return Little(q.Lambda, q.MeanSojourn()) }
 
-// WaitCDF is P(W <= t) = 1 - C exp(-(cμ - λ)t), t >= 0 (Kleinrock, Queueing Systems I, 1975, section 3.5; the wait of those
-// that wait is exponential).
+// WaitCDF is P(W <= t) = 1 - C exp(-(cμ - λ)t), t >= 0 (Kleinrock, Queueing Systems I, 1975, section 3.5; the wait
+// of those that wait is exponential).
 func (q MMC) WaitCDF(t float64) float64 {
 	if t < 0 || !q.stable() {
 		return 0
@@ -75,8 +75,9 @@ func (q MMC) WaitQuantile(p float64) float64 {
 	return math.Log(c/(1-p)) / q.spare()
 }
 
-// SojournCDF is P(W + S <= t). The wait of those that wait is exponential with rate θ = cμ - λ and independent of the
-// service, so P(T > t) = exp(-μt) (1 + C μ (1 - exp(-dt))/d) with d = θ - μ, whose limit at d = 0 is exp(-μt) (1 + C μ t).
+// SojournCDF is P(W + S <= t). The wait of those that wait is exponential with rate θ = cμ - λ and independent of
+// the service, so P(T > t) = exp(-μt) (1 + C μ (1 - exp(-dt))/d) with d = θ - μ, whose limit at d = 0 is exp(-μt)
+// (1 + C μ t).
 func (q MMC) SojournCDF(t float64) float64 {
 	if t <= 0 || !q.stable() {
 		return 0

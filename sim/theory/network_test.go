@@ -103,8 +103,8 @@ func TestJacksonTreeRates(t *testing.T) {
 	}
 }
 
-// Both queues get every request and serve in order, so the requests that are not complete number max(n1, n2); with Little's law the
-// balance equations over (n1, n2) give their mean time.
+// Both queues get every request and serve in order, so the requests that are not complete number max(n1, n2); with
+// Little's law the balance equations over (n1, n2) give their mean time.
 func TestForkJoinAgainstBalanceEquations(t *testing.T) {
 	const room = 130
 	for _, rho := range []float64{0.1, 0.4, 0.7} {

@@ -22,8 +22,8 @@ func TestOverloadGrowthAgainstTransientChain(t *testing.T) {
 	}
 }
 
-// Mean time to empty from n customers, by the equations h(n) = 1/(λ+μ) + (λ h(n+1) + μ h(n-1))/(λ+μ), which iteration solves on
-// a large enough room.
+// Mean time to empty from n customers, by the equations h(n) = 1/(λ+μ) + (λ h(n+1) + μ h(n-1))/(λ+μ), which
+// iteration solves on a large enough room.
 func TestDrainTimeAgainstFirstPassage(t *testing.T) {
 	const lambda, mu, room = 0.5, 1.0, 300
 	h := make([]float64, room+1)

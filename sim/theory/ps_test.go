@@ -2,8 +2,9 @@ package theory
 
 import "testing"
 
-// Two kinds of visits with different exponential needs share the cores, each running at min(1, cores/n): balance equations
-// over (n1, n2). The total must be that of M/M/c at the mean need, and each kind's mean time proportional to its need.
+// Two kinds of visits with different exponential needs share the cores, each running at min(1, cores/n): balance
+// equations over (n1, n2). The total must be that of M/M/c at the mean need, and each kind's mean time proportional
+// to its need.
 func TestProcessorSharingAgainstBalanceEquations(t *testing.T) {
 	const room = 90
 	for _, tc := range []struct {

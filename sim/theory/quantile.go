@@ -32,6 +32,6 @@ func quantile(cdf func(float64) float64, p, scale float64) float64 {
 	return hi
 }
 
-// Little is the mean number of customers in a place that rate of them per unit of time enter, and where each stays for a mean time
-// (Little, "A proof for the queuing formula L = λW", Operations Research 9, 1961).
+// Little is the mean number of customers in a place that rate of them per unit of time enter, and where each stays
+// for a mean time (Little, "A proof for the queuing formula L = λW", Operations Research 9, 1961).
 func Little(rate, time float64) float64 { return rate * time }

@@ -5,16 +5,18 @@ import (
 	"slices"
 )
 
-// QuotaVisit is one visit alone on a replica under a CFS quota: it runs on one core until the replica has used Quota in the
-// present period of length Period, waits for the next one, and so on until it has had the CPU time it needs.
+// QuotaVisit is one visit alone on a replica under a CFS quota: it runs on one core until the replica has used
+// Quota in the present period of length Period, waits for the next one, and so on until it has had the CPU time it
+// needs.
 type QuotaVisit struct {
 	CPU    float64
 	Quota  float64 // CPU time per period, at most Period
 	Period float64
 }
 
-// Time is how long the visit takes when it begins at a given time after the start of a period, whose quota is still whole. In
-// the first period it gets at most what is left of it; then the whole quota of each period but the last, and the rest at once.
+// Time is how long the visit takes when it begins at a given time after the start of a period, whose quota is still
+// whole. In the first period it gets at most what is left of it; then the whole quota of each period but the last,
+// and the rest at once.
 func (v QuotaVisit) Time(begin float64) float64 {
 	left := v.Period - begin
 	first := min(v.Quota, left)

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
-// The formulas are compared with truth that was found another way: balance equations of Markov chains solved by iteration, numeric
-// integration, brute-force simulation, and numbers from tables.
+// The formulas are compared with truth that was found another way: balance equations of Markov chains solved by
+// iteration, numeric integration, brute-force simulation, and numbers from tables.
 
 // near fails unless got is within relative + absolute tolerance tol of want.
 func near(t *testing.T, what string, got, want, tol float64) {
