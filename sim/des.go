@@ -126,8 +126,10 @@ type desService struct {
 	latency                                    visitHistogram
 	cancelled                                  float64 // visits whose callers gave up: neither served nor failed
 	inside                                     int
+	insideMs, since                            float64 // integral of inside over time, up to since
 	ready                                      []int32
 	turn                                       uint32
+	made, nameHash                             uint64 // replicas since Reset; names their streams
 	balancing                                  balancing
 }
 
@@ -163,6 +165,7 @@ func NewDES(app *App, opt DESOptions) (*DES, error) {
 	d.stats = make([]desService, len(app.Services))
 	for s := range d.stats {
 		d.stats[s].balancing = balancings[app.Services[s].Balancing]
+		d.stats[s].nameHash = rng.Derive(0, app.Services[s].Name)
 	}
 	d.opServed, d.opCallMs = make([]float64, len(app.Ops)), make([]float64, len(app.Ops))
 	d.endpoints, d.carry = make([]desEndpoint, len(app.Endpoints)), make([]float64, len(app.Endpoints))
@@ -242,7 +245,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 	for s := range d.stats {
 		x := &d.stats[s]
 		x.clear()
-		x.inside, x.turn, x.chunks, x.idle = 0, 0, 0, 0
+		x.inside, x.turn, x.chunks, x.idle, x.insideMs, x.since, x.made = 0, 0, 0, 0, 0, 0, 0
 	}
 	for e := range d.endpoints {
 		d.endpoints[e] = desEndpoint{visits: d.endpoints[e].visits}

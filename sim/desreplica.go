@@ -11,7 +11,7 @@ type desReplica struct {
 	service int32
 	node    int32
 	gen     uint32 // of this slot, so that timers of an earlier pod are known
-	podID   int64
+	number  uint64 // names its streams: the service's name and how many replicas that has had before
 	phase   PodPhase
 	inUse   bool
 	seen    bool // while pods are compared with replicas

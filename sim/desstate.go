@@ -77,7 +77,7 @@ func (d *DES) newReplica(s int, p *pod) int32 {
 	}
 	svc := &d.app.Services[s]
 	r := &d.replicas[i]
-	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, podID: p.id, phase: p.phase, inUse: true,
+	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, number: d.stats[s].nextReplica(), phase: p.phase, inUse: true,
 		cores: float64(svc.Cores), speed: d.st.Nodes[p.node].SpeedFactor, served: p.served, last: d.now, idleFrom: -1,
 		run: r.run[:0], budgets: r.budgets[:0], pinned: r.pinned[:0], queue: visitList{first: -1, last: -1},
 		quota: math.Inf(1), budget: math.Inf(1), periodEnd: math.Inf(1), place: -1}
@@ -117,6 +117,12 @@ func (d *DES) stopStart(i int32) {
 	}
 }
 
+// nextReplica numbers the replicas of a service, apart from those of others, so that a service that nobody calls changes nothing.
+func (x *desService) nextReplica() uint64 {
+	x.made++
+	return x.nameHash + x.made
+}
+
 // setQuota changes the CPU limit of a replica in place. What it has used of the period's quota stays used.
 func (d *DES) setQuota(i int32, millis float64) {
 	r := &d.replicas[i]
@@ -133,7 +139,7 @@ func (d *DES) setQuota(i int32, millis float64) {
 		r.budget, r.periodEnd, r.stalled = quota, quota, false
 	case math.IsInf(r.quota, 1):
 		// Each replica has periods of its own: the kernel's timer starts with the cgroup. The first begins with the work.
-		phase := unitOf(mix64(d.seed+uint64(r.podID)*0x9e3779b97f4a7c15)) * cfsPeriodMs
+		phase := unitOf(mix64(d.seed+r.number*0x9e3779b97f4a7c15)) * cfsPeriodMs
 		r.periodEnd, r.budget = phase+cfsPeriodMs*math.Floor((d.now-phase)/cfsPeriodMs), quota
 		if r.quota = quota; len(r.run) > 0 {
 			d.newPeriod(r)
@@ -268,6 +274,21 @@ func (x *desService) clear() {
 	x.arrived, x.served, x.failed, x.refused, x.overflow, x.cancelled = 0, 0, 0, 0, 0, 0
 	x.sumMs, x.ownMs = 0, 0
 	x.latency.clear()
+}
+
+// move changes the number of visits inside.
+func (x *desService) move(now float64, by int) {
+	x.insideMs += float64(x.inside) * (now - x.since)
+	x.since = now
+	x.inside += by
+}
+
+// VisitSeconds is the time that visits have spent in service s since Reset, those that are still there included: the integral of
+// their number over time.
+func (d *DES) VisitSeconds(s int) float64 {
+	x := &d.stats[s]
+	x.move(d.now, 0)
+	return x.insideMs / 1000
 }
 
 // AddLatencies adds the completed requests of the last window.

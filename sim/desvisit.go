@@ -143,7 +143,7 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	v.op, v.parent, v.call, v.attempt, v.random = op, parent, call, attempt, random
 	r := &d.replicas[k]
 	r.inside++
-	st.inside++
+	st.move(d.now, 1)
 	v.replica, v.arrived = k, d.now
 	if parent >= 0 {
 		d.adopt(parent, i)
@@ -379,7 +379,7 @@ func (d *DES) remove(i int32) {
 func (d *DES) leave(i int32) {
 	v := &d.visits[i]
 	r := &d.replicas[v.replica]
-	d.stats[r.service].inside--
+	d.stats[r.service].move(d.now, -1)
 	r.inside--
 	r.working--
 	if r.queue.size > 0 && int(r.working) < d.app.Services[r.service].Workers {

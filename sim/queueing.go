@@ -140,18 +140,30 @@ func utilisation(floor, wake, core, k float64) (u, idle float64) {
 // fullUtil is where utilisation ends up on the brink of overload: stalls leave some quota unused for good.
 const fullUtil = 0.998
 
-// congestionAt is the mean delay of a visit by others on a replica without a quota, in units of its work: processor sharing
-// over k cores, rho/(1-rho) for one (M/G/1-PS), rho^2/(1-rho^2) for two, in general the mean wait of M/M/k (processor
-// sharing is insensitive to the distribution of work), after Sakasegawa (Ann. Inst. Statist. Math. 29, 1977).
+// congestionAt is the mean delay of a visit by others on a replica without a quota, in units of its work: processor
+// sharing over k cores, rho/(1-rho) for one (M/G/1-PS), in general C/(k(1-rho)) with Erlang's C, as the mean wait of
+// M/M/k (processor sharing is insensitive to the distribution of work). On many cores nobody waits but near saturation.
 func congestionAt(rho, k float64) float64 {
 	switch {
 	case k == 1:
 		return rho / (1 - rho)
 	case k == 2:
 		return rho * rho / (1 - rho*rho)
+	case k > maxErlangCores:
+		// Sakasegawa, Ann. Inst. Statist. Math. 29, 1977; within 0.005.
+		return math.Pow(rho, math.Sqrt(2*(k+1))-1) / (k * (1 - rho))
+	case rho <= 0:
+		return 0
 	}
-	return math.Pow(rho, math.Sqrt(2*(k+1))-1) / (k * (1 - rho))
+	inverse := 1.0 // of Erlang's B formula, by its recursion
+	for i := 1.0; i <= k; i++ {
+		inverse = 1 + i/(k*rho)*inverse
+	}
+	return 1 / ((1 + (inverse-1)*(1-rho)) * k * (1 - rho))
 }
+
+// maxErlangCores bounds the steps that congestionAt takes.
+const maxErlangCores = 64
 
 func positive(x float64) float64 { return max(x, 0.02) }
 

@@ -121,6 +121,9 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 		}
 		rate := lo * math.Pow(hi/lo, f.random.Float64())
 		for s := range replicas {
+			if need[s] == 0 { // nobody calls it, so nothing may depend on it
+				continue
+			}
 			svc := &app.Services[s]
 			at := u * (0.3 + 0.7*f.random.Float64())
 			replicas[s] = min(max(int(math.Ceil(rate*need[s]/at)), svc.MinReplicas), svc.MaxReplicas)
