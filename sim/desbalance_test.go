@@ -15,7 +15,7 @@ func balanced(t *testing.T, balancing string, workers int) *App {
 }
 
 // servedBy is how many visits each ready replica of service s has served since the last call.
-func servedBy(d *DES, s int, before map[int64]float64) []float64 {
+func servedBy(d *DES, s int, before map[uint64]float64) []float64 {
 	var out []float64
 	for _, k := range d.stats[s].ready {
 		r := &d.replicas[k]
@@ -23,8 +23,8 @@ func servedBy(d *DES, s int, before map[int64]float64) []float64 {
 		if math.IsInf(served, 1) {
 			panic("replicas that were there at the start count no visits")
 		}
-		out = append(out, served-before[r.podID])
-		before[r.podID] = served
+		out = append(out, served-before[r.number])
+		before[r.number] = served
 	}
 	return out
 }
@@ -39,7 +39,7 @@ func countFromZero(d *DES) {
 func TestDESRoundRobinIsExact(t *testing.T) {
 	d := newDES(t, balanced(t, "round_robin", 0), []int{1, 5})
 	countFromZero(d)
-	before := map[int64]float64{}
+	before := map[uint64]float64{}
 	steadily(d, 20, 100, nil)
 	steadily(d, 1, 0, nil)
 	for k, n := range servedBy(d, 1, before) {
@@ -73,7 +73,7 @@ func TestDESRandomBalancing(t *testing.T) {
 	countFromZero(d)
 	steadily(d, 100, 200, nil)
 	steadily(d, 1, 0, nil)
-	counts := servedBy(d, 1, map[int64]float64{})
+	counts := servedBy(d, 1, map[uint64]float64{})
 	equal := 0
 	for k, n := range counts {
 		within(t, fmt.Sprintf("visits of replica %d", k), n, 4000, 4*math.Sqrt(20000*0.2*0.8))
@@ -94,7 +94,7 @@ func TestDESLeastOutstandingAvoidsTheSlowReplica(t *testing.T) {
 		countFromZero(d)
 		d.replicas[d.stats[1].ready[0]].speed = 0.1 // 100 visits/s instead of 1000
 		steadily(d, 60, 600, nil)
-		n := servedBy(d, 1, map[int64]float64{})
+		n := servedBy(d, 1, map[uint64]float64{})
 		return n[0], n[1], d.st.Services[1].Backlog
 	}
 	slow, fast, backlog := served("least_outstanding")
@@ -109,7 +109,7 @@ func TestDESLeastOutstandingAvoidsTheSlowReplica(t *testing.T) {
 	d := newDES(t, balanced(t, "least_outstanding", 0), []int{1, 4})
 	countFromZero(d)
 	play(d, 5, 0, 100, 200, 300, 400, 500, 600, 700)
-	for k, n := range servedBy(d, 1, map[int64]float64{}) {
+	for k, n := range servedBy(d, 1, map[uint64]float64{}) {
 		if n != 2 {
 			t.Errorf("idle replica %d served %v of 8", k, n)
 		}
@@ -126,7 +126,7 @@ func TestDESLeastOutstandingAvoidsTheColdReplica(t *testing.T) {
 	}
 	d.Scale(ScaleRequest{Service: 1, Replicas: 3, Pool: AnyPool})
 	steadily(d, 1, 0, nil)
-	before := map[int64]float64{}
+	before := map[uint64]float64{}
 	servedBy(d, 1, before)
 	steadily(d, 2, 600, nil)
 	n := servedBy(d, 1, before)
@@ -148,7 +148,7 @@ func TestDESPerConnection(t *testing.T) {
 	app.Services[0].StartupFixed = time.Second
 	d := newDES(t, app, []int{4, 2})
 	countFromZero(d)
-	before := map[int64]float64{}
+	before := map[uint64]float64{}
 	steadily(d, 5, 400, nil)
 	steadily(d, 1, 0, nil)
 	for k, n := range servedBy(d, 1, before) {
@@ -201,7 +201,7 @@ func TestDESPerConnectionAtTheEntry(t *testing.T) {
 	app := testApp(t, "", testService("a", "balancing: per_connection, startup: {fixed_s: 1}", "{name: get, cpu_ms: 0.1}"))
 	d := newDES(t, app, []int{4})
 	countFromZero(d)
-	before := map[int64]float64{}
+	before := map[uint64]float64{}
 	steadily(d, 20, 500, nil)
 	// 128 connections over 4 replicas: 32 each, standard deviation sqrt(128·3/16) = 4.9; 4 of them, and 4 of 10,000 requests.
 	for k, n := range servedBy(d, 0, before) {
