@@ -105,6 +105,7 @@ type compiled struct {
 	batch      []float64 // [service] visits that a request which visits it makes of it
 	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
 	lazy       *lazyResponse
+	spared     [][]float64 // see compileSleep
 }
 
 // compile derives everything that follows from the call graph. The graph has no cycle.
@@ -143,6 +144,7 @@ func (a *App) compile() {
 		}
 	}
 	a.compileShares()
+	a.compileSleep()
 	g.lazy = &lazyResponse{}
 	a.compilePatience()
 }

@@ -122,6 +122,17 @@ func (d *DES) newPeriod(r *desReplica) {
 	r.periods++
 }
 
+// asleep is the share of the wake-up cost that work pays which comes to a replica now: none while others run.
+func (d *DES) asleep(r *desReplica) float64 {
+	if len(r.run) > 0 || d.now <= r.idleFrom {
+		return 0
+	}
+	if s := d.app.Services[r.service].SleepMs; s > 0 && r.idleFrom >= 0 {
+		return -math.Expm1((r.idleFrom - d.now) / s)
+	}
+	return 1
+}
+
 // removeChunk takes out the chunk at place i of the heap.
 func (r *desReplica) removeChunk(i int) {
 	h := r.run
