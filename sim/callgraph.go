@@ -112,6 +112,7 @@ type compiled struct {
 	workCV2    []float64 // [service] squared coefficient of variation of the CPU time that a request asks of it
 	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
 	lazy       *lazyResponse
+	spared     [][]float64 // see compileSleep
 }
 
 // compile derives everything that follows from the call graph. The graph has no cycle.
@@ -156,6 +157,7 @@ func (a *App) compile() {
 		}
 	}
 	a.compileShares()
+	a.compileSleep()
 	g.lazy = &lazyResponse{}
 	a.compilePatience()
 }

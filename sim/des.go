@@ -122,7 +122,8 @@ func (o *desOp) drawnChunks(counts uint64) float64 {
 type desService struct {
 	arrived, served, failed, refused, overflow float64 // visits since the window began
 	sumMs, ownMs                               float64
-	chunks, idle                               float64 // since Reset: chunks begun, and those that found the replica idle
+	chunks, idle                               float64    // since Reset: chunks begun, and those that found the replica idle, each with the share of WakeMs that it paid
+	reported                                   [2]float64 // chunks and idle when the last window ended
 	latency                                    visitHistogram
 	cancelled                                  float64 // visits whose callers gave up: neither served nor failed
 	inside                                     int
@@ -246,6 +247,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 		x := &d.stats[s]
 		x.clear()
 		x.inside, x.turn, x.chunks, x.idle, x.insideMs, x.since, x.made = 0, 0, 0, 0, 0, 0, 0
+		x.reported = [2]float64{}
 	}
 	for e := range d.endpoints {
 		d.endpoints[e] = desEndpoint{visits: d.endpoints[e].visits}

@@ -114,6 +114,17 @@ func (r *desReplica) push(c chunk) {
 	r.run = h
 }
 
+// asleep is the share of the wake-up cost that work pays which comes to a replica now: none while others run.
+func (d *DES) asleep(r *desReplica) float64 {
+	if len(r.run) > 0 || d.now <= r.idleFrom {
+		return 0
+	}
+	if s := d.app.Services[r.service].SleepMs; s > 0 && r.idleFrom >= 0 {
+		return -math.Expm1((r.idleFrom - d.now) / s)
+	}
+	return 1
+}
+
 // pop removes the chunk that ends first.
 func (r *desReplica) pop() {
 	n := len(r.run) - 1

@@ -262,7 +262,8 @@ func (d *DES) reportService(s int, dt float64) {
 		node.CPUUsedMillis += r.usedM
 		node.MemUsedMiB += v.MemMiB
 	}
-	v.StallMs = ratio(stallMs, x.served)
+	v.StallMs, v.WakeShare = ratio(stallMs, x.served), ratio(x.idle-x.reported[1], x.chunks-x.reported[0])
+	x.reported = [2]float64{x.chunks, x.idle}
 	if d.collect != nil {
 		x.latency.addTo(&d.collect[s])
 	}

@@ -196,9 +196,9 @@ func (d *DES) compute(i int32) {
 	op := &d.ops[v.op]
 	r := &d.replicas[v.replica]
 	work := v.chunkMs
-	idle := len(r.run) == 0 && d.now > r.idleFrom
-	if op.wakeMs > 0 && idle {
-		wake := op.wakeMs
+	idle := d.asleep(r)
+	if op.wakeMs > 0 && idle > 0 {
+		wake := op.wakeMs * idle
 		if r.cold {
 			wake *= coldFactor(&d.app.Services[op.service], r.served)
 		}
@@ -210,9 +210,7 @@ func (d *DES) compute(i int32) {
 	}
 	st := &d.stats[op.service]
 	st.chunks++
-	if idle {
-		st.idle++
-	}
+	st.idle += idle
 	v.state = visitRunning
 	d.sync(r)
 	d.addChunk(r, work, i, v.gen)

@@ -331,7 +331,7 @@ func (f *Fluid) report(dt float64) {
 	}
 	for s := range st.Services {
 		v, p := &st.Services[s], &f.perf[s]
-		v.Throttled = p.stalled
+		v.Throttled, v.WakeShare = p.stalled, p.idle
 		all, own, visited := f.visitOf(s)
 		if !visited {
 			v.MeanMs, v.OwnMs, v.StallMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0, 0

@@ -32,13 +32,15 @@ type serviceCapacity struct {
 	cold        float64     // CPU per visit relative to warm replicas, averaged over replicas
 	share       float64     // share of its quota that a replica can get on its node, 1 unless the node is full
 	perBatch    float64     // 1 over the visits that count as one where they come in a row (batchOf)
+	sparedBy    []float64   // by replicas less 1, see compileSleep; nothing without SleepMs
+	spared      float64     // of it, that of these replicas
 	sheet       *stallSheet // of its quota, filled when needed
 }
 
 // newCapacity is that of ready, warm replicas of service s.
 func newCapacity(app *App, s int, replicas, quotaMillis, speed float64, sheet *stallSheet) serviceCapacity {
 	svc := &app.Services[s]
-	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, sheet: sheet}
+	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, sheet: sheet, sparedBy: app.graph.spared[s]}
 	c.setReplicas(replicas, app.graph.batch[s])
 	return c
 }
@@ -47,6 +49,9 @@ func (c *serviceCapacity) setReplicas(n, batch float64) {
 	c.replicas = n
 	c.logReplicas = math.Log(max(n, 1))
 	c.perBatch = 1 / batchOf(batch, n)
+	if k := len(c.sparedBy); k > 0 {
+		c.spared = c.sparedBy[min(max(int(n), 1), k)-1]
+	}
 }
 
 // limited tells whether the quota is less than the cores.
@@ -89,10 +94,12 @@ func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity, x *serviceRespons
 		return
 	}
 	perUnit := c.cold / capacity
-	floor, wake := l.cpuMs*perUnit, l.wakeMs*perUnit
+	paid := 1 - c.spared
+	floor, wake := l.cpuMs*perUnit, l.wakeMs*perUnit*paid
 	p.overload = floor
 	core := perReplica / c.speed / (1000 * c.cores) // share of its cores that a replica may use
 	p.util, p.idle = utilisation(floor, wake, core, x.idlePower[0]+x.idlePower[1]*c.logReplicas)
+	p.idle *= paid
 
 	*p = servicePerf{util: p.util, idle: p.idle, overload: p.overload, scale: c.cold / c.speed}
 	if p.util <= 0 || l.visits <= 0 {

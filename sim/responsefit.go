@@ -236,6 +236,7 @@ func (f *fitter) fitIdle(s int, x *serviceResponse) {
 				q := &f.points[i].services[s]
 				c := &q.capacity
 				_, idle := utilisation(q.floor, 0, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas)
+				idle *= 1 - c.spared
 				loss += q.chunks * (idle - q.idle) * (idle - q.idle)
 			}
 			if loss < best*(1-1e-9) {
@@ -676,7 +677,7 @@ func (d *DES) begun() float64 {
 // clearRun forgets what was counted since Reset.
 func (d *DES) clearRun() {
 	for s := range d.stats {
-		d.stats[s].chunks, d.stats[s].idle = 0, 0
+		d.stats[s].chunks, d.stats[s].idle, d.stats[s].reported = 0, 0, [2]float64{}
 	}
 	for e := range d.endpoints {
 		d.endpoints[e].latency.Reset()

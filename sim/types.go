@@ -102,6 +102,7 @@ type ServiceState struct {
 	OwnMs     float64 // of that, time in the service itself: all but the waits for calls
 	StallMs   float64 // of that, time in stalls of a replica that has used its quota up
 	P95Ms     float64 // and 95th percentile
+	WakeShare float64 // share of the wake-up CPU (Operation.WakeMs) that its visits pay: that of idle replicas that they find
 	ErrorRate float64 // share of visits that failed
 	// Overflow is the number of visits (at the entry, requests too) that the request-level engine refused in the
 	// last window to keep its memory bounded (DESOptions): above 0, an overload is worse than it shows.
