@@ -235,6 +235,9 @@ func (d *duration) clip(timeoutMs float64) {
 	}
 	f := 1 - math.Exp(-r)
 	d.mean, d.stall, d.delay = d.mean*f, d.stall*f, d.delay*f
+	if r < 1 { // who is mostly given up is no part of a stationary system
+		d.stall, d.delay = 0, d.mean
+	}
 }
 
 // composeTimes fills ops with the mean time of one visit, calls included, and endpoints with that of one request.

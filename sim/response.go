@@ -40,7 +40,7 @@ type endpointResponse struct {
 func (x *endpointResponse) latencyOf(d duration) latency {
 	f := featuresOf(d, x.bareMs)
 	f.within(&x.lo, &x.hi)
-	return latency{meanMs: max(0, d.mean-d.delay) * positive(f.dot(&x.mean)), delayMs: d.delay, f: f, w: &x.w}
+	return latency{meanMs: max(0, d.mean-d.delay) * min(max(f.dot(&x.mean), 0.7), 1.5), delayMs: d.delay, f: f, w: &x.w}
 }
 
 // lazyResponse measures a response when it is first needed. Applications are shared between goroutines.

@@ -369,7 +369,7 @@ func (f *fitter) fitCrowds() {
 		if s < 0 || !(ratio > 0) {
 			continue
 		}
-		ratio = min(max(ratio, 0.1), 4)
+		ratio = min(max(ratio, 0.25), 4)
 		sum[s] += math.Log(ratio)
 		runs[s]++
 		all += math.Log(ratio)
@@ -525,7 +525,7 @@ func (f *fitter) fitEndpoints() {
 		x.mean = means.solve()
 		x.mean[0]++
 		for _, r := range rows[e] {
-			mean := r.mean * positive(r.x.dot(&x.mean))
+			mean := r.mean * min(max(r.x.dot(&x.mean), 0.7), 1.5)
 			for i, p := range profileLevels {
 				if q := r.measured.level[i]; q > 0 {
 					// The variance of a quantile of n exponential times, relative to its square: p/((1-p) n ln^2(1-p)).
