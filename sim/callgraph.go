@@ -94,6 +94,7 @@ type compiled struct {
 	opOrder  []int // operations, callers before callees
 	opsOf    [][]int
 	visits   []float64 // [endpoint*ops+op] mean visits per request
+	opVisits []float64 // [op*endpoints+endpoint] the same
 	svcVisit []float64 // [endpoint*services+service] mean visits per request
 	svcCPU   []float64 // the same: CPU ms per request, busy replica
 	svcWake  []float64 // the same: wake-up CPU ms per request, idle replica
@@ -104,6 +105,7 @@ type compiled struct {
 	required   []float64 // [endpoint*services+service] mean visits that a request cannot do without
 	batch      []float64 // [service] visits that a request which visits it makes of it
 	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
+	tree       callTree
 	lazy       *lazyResponse
 }
 
@@ -142,7 +144,14 @@ func (a *App) compile() {
 			g.svcWake[i] += v[o] * a.Ops[o].WakeMs
 		}
 	}
+	g.opVisits = make([]float64, len(g.visits))
+	for e := range a.Endpoints {
+		for o := range nOps {
+			g.opVisits[o*len(a.Endpoints)+e] = g.visits[e*nOps+o]
+		}
+	}
 	a.compileShares()
+	a.compileTree()
 	g.lazy = &lazyResponse{}
 	a.compilePatience()
 }

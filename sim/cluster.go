@@ -298,6 +298,7 @@ func (c *cluster) nextEvent() {
 // refresh recounts the pods of a service and what its ready ones can do.
 func (c *cluster) refresh(s int) {
 	svc, st, q := &c.app.Services[s], &c.st.Services[s], &c.capacity[s]
+	c.st.version++
 	st.Ready, st.Starting, st.Pending, st.Terminating = 0, 0, 0, 0
 	speed, cold := 0.0, 0.0
 	for i := range c.pods[s] {

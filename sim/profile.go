@@ -14,6 +14,14 @@ const (
 	levelP95 = 10
 )
 
+// The tail beyond the last level falls as it did from the last but two levels: by lastDecade in the logarithm over
+// their distance, and is nothing where it is below 1e-12.
+var (
+	lastTail   = 1 - profileLevels[nLevels-1]
+	lastDecade = math.Log((1 - profileLevels[nLevels-3]) / lastTail)
+	tailEnd    = math.Log(lastTail / 1e-12)
+)
+
 // lowestSpread is how far (log2m) below the lowest tabulated quantile the least latency is taken to be.
 const lowestSpread = 0.4
 
@@ -23,7 +31,7 @@ type features [nFeatures]float64
 const nFeatures = 5
 
 // featuresOf describes a latency of which bareMs would be left on an idle system.
-func featuresOf(d duration, bareMs float64) features {
+func featuresOf(d *duration, bareMs float64) features {
 	mean := d.mean - d.delay
 	if !(mean > 0) || !(bareMs > 0) {
 		return features{1}
@@ -40,7 +48,12 @@ func (f *features) dot(w *features) float64 {
 // within bounds features by those that the weights were fitted to.
 func (f *features) within(lo, hi *features) {
 	for i := range f {
-		f[i] = min(max(f[i], lo[i]), hi[i])
+		if f[i] < lo[i] {
+			f[i] = lo[i]
+		}
+		if f[i] > hi[i] {
+			f[i] = hi[i]
+		}
 	}
 }
 
@@ -94,12 +107,11 @@ func (l *latency) tailAbove(ms float64) float64 {
 		return 1 - profileLevels[0]*max(0, 1-(q-y)/lowestSpread)
 	case hi == nLevels:
 		a, b := l.logQuantile(nLevels-3), l.logQuantile(nLevels-1)
-		slope := math.Log((1-profileLevels[nLevels-3])/(1-profileLevels[nLevels-1])) / max(b-a, 1e-3)
-		tail := (1 - profileLevels[nLevels-1]) * math.Exp(-slope*(y-b))
-		if tail < 1e-12 {
+		x := lastDecade * (y - b) / max(b-a, 1e-3)
+		if x > tailEnd {
 			return 0
 		}
-		return tail
+		return lastTail * powers.expNeg(x)
 	}
 	a, b := l.logQuantile(lo), l.logQuantile(hi)
 	f := 1.0

@@ -339,7 +339,7 @@ func (f *fitter) predict(p *fitPoint, ops, endpoints []duration) {
 		p.perf[s].solve(q.load, &q.capacity, &f.x.services[s])
 		p.perf[s].delayMs = 0
 	}
-	composeTimes(f.app, f.x, p.perf, ops, endpoints)
+	composeTimes(f.app, f.x, p.perf, ops, endpoints, nil)
 }
 
 // fitParallel fits how long calls at once take, callees first.
@@ -405,7 +405,7 @@ func (f *fitter) fitEndpoints() {
 		f.predict(p, ops, endpoints)
 		for e := range endpoints {
 			if p.endpoints[e].requests >= 20 && endpoints[e].mean > 0 {
-				rows[e] = append(rows[e], row{featuresOf(endpoints[e], f.x.endpoints[e].bareMs), endpoints[e].mean, p.endpoints[e].requests * p.steadiness(), &p.endpoints[e]})
+				rows[e] = append(rows[e], row{featuresOf(&endpoints[e], f.x.endpoints[e].bareMs), endpoints[e].mean, p.endpoints[e].requests * p.steadiness(), &p.endpoints[e]})
 			}
 		}
 	}
