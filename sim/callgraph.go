@@ -94,7 +94,7 @@ type compiled struct {
 	opOrder  []int // operations, callers before callees
 	opsOf    [][]int
 	visits   []float64 // [endpoint*ops+op] mean visits per request
-	opVisits []float64 // [op*endpoints+endpoint] the same
+	byOp     []float64 // [op*endpoints+endpoint] the same
 	svcVisit []float64 // [endpoint*services+service] mean visits per request
 	svcCPU   []float64 // the same: CPU ms per request, busy replica
 	svcWake  []float64 // the same: wake-up CPU ms per request, idle replica
@@ -144,10 +144,10 @@ func (a *App) compile() {
 			g.svcWake[i] += v[o] * a.Ops[o].WakeMs
 		}
 	}
-	g.opVisits = make([]float64, len(g.visits))
+	g.byOp = make([]float64, len(g.visits))
 	for e := range a.Endpoints {
 		for o := range nOps {
-			g.opVisits[o*len(a.Endpoints)+e] = g.visits[e*nOps+o]
+			g.byOp[o*len(a.Endpoints)+e] = g.visits[e*nOps+o]
 		}
 	}
 	a.compileShares()

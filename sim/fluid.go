@@ -204,18 +204,18 @@ func (f *Fluid) prepare() bool {
 // solve finds the window's solution.
 func (f *Fluid) solve(dt float64) {
 	f.offered()
-	overloaded := f.anyWaits
-	for s := range f.perf {
-		p := &f.perf[s]
-		f.solvers[s].solve(&f.load[s], p)
-		overloaded = overloaded || p.overload >= 1
+	overloaded := f.anyWaits || f.anyWorkersBind()
+	for s := range f.load {
+		overloaded = overloaded || f.solvers[s].overload(&f.load[s]) >= 1
 	}
-	overloaded = overloaded || f.anyWorkersBind()
 	clear(f.failShare)
 	f.arrivals()
 	if overloaded {
 		f.queue(dt)
 	} else {
+		for s := range f.perf {
+			f.solvers[s].solve(&f.load[s], &f.perf[s])
+		}
 		f.pass()
 	}
 	f.settled = !overloaded

@@ -200,11 +200,22 @@ func (f *Fluid) reportServices() {
 // exponential where they are met.
 func visitP95(all *duration, p *servicePerf) float64 {
 	const erlang3 = 2.1
-	smooth := max(0, all.mean-all.stall-all.delay)
-	met := min(1, max(p.stalled, all.stall/cfsPeriodMs))
+	smooth := all.mean - all.stall - all.delay
+	if smooth < 0 {
+		smooth = 0
+	}
 	p95 := erlang3 * smooth
-	if met > 0.05 && all.stall > 0 {
-		p95 = max(p95, smooth+all.stall/met*math.Ln2*log2m(met*20))
+	if all.stall > 0 {
+		met := all.stall * (1.0 / cfsPeriodMs)
+		if p.stalled > met {
+			met = p.stalled
+		}
+		if met > 1 {
+			met = 1
+		}
+		if met > 0.05 {
+			p95 = max(p95, smooth+all.stall/met*math.Ln2*log2m(met*20))
+		}
 	}
 	return p95 + all.delay
 }
@@ -215,7 +226,7 @@ func (f *Fluid) visitOf(ops []int, all *duration) (own float64, visited bool) {
 	nE := len(f.intensity)
 	for _, o := range ops {
 		w := 0.0
-		visits := f.g.opVisits[o*nE : (o+1)*nE]
+		visits := f.g.byOp[o*nE : (o+1)*nE]
 		for e, r := range f.intensity {
 			w += r * visits[e]
 		}

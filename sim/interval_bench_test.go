@@ -72,7 +72,7 @@ func newIntervalBench(tb testing.TB, services int) *intervalBench {
 	if services == 11 {
 		x.app = onlineBoutique(tb)
 		x.replicas = make([]int, services)
-		if !NewPlanner(x.app).Needed(mixOf(x.app, 200), x.replicas) {
+		if !NewPlanner(x.app).Needed(mixOf(x.app, 230), x.replicas) { // the most that reset draws
 			tb.Fatal("the load is beyond capacity")
 		}
 	} else {

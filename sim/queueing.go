@@ -81,7 +81,14 @@ type servicePerf struct {
 // chunks rarely find it idle, queues grow as if there were few wake-ups (as with an exceptional first service of a busy
 // period: Welch, Operations Research 12, 1964); wakes is the share of them that counts.
 func pressure(util, floor, wakes float64) float64 {
-	return min(floor+wakes*max(util-floor, 0), maxStationaryUtil)
+	u := floor
+	if util > floor {
+		u += wakes * (util - floor)
+	}
+	if u > maxStationaryUtil {
+		return maxStationaryUtil
+	}
+	return u
 }
 
 // utilisation adds the wake-ups that are paid to the floor of the utilisation. A chunk pays if it finds nothing else to
@@ -91,9 +98,14 @@ func utilisation(floor, wake, core, k float64) (u, idle float64) {
 	if floor >= 1 {
 		return 1, 0
 	}
-	idle = (1 - min(floor*core, 1)) * (1 - powers.of(floor, max(k, 0.3)))
-	if room := max(fullUtil-floor, 0); wake*idle > room {
-		idle = room / wake
+	idle = 1 - powers.of(floor, max(k, 0.3))
+	if busy := floor * core; busy < 1 {
+		idle *= 1 - busy
+	} else {
+		idle = 0
+	}
+	if room := fullUtil - floor; wake*idle > room {
+		idle = max(room, 0) / wake
 	}
 	return floor + wake*idle, idle
 }
@@ -172,8 +184,8 @@ func visitTime(op *Operation, share float64, p *servicePerf) duration {
 
 func stallShare(workShare float64) float64 { return 0.5 + 0.5*workShare }
 
-// noClip is how many times the mean a timeout must be to make no difference: e^-30 is 1e-13.
-const noClip = 30
+// noClip is how many times the mean a timeout must be to make no difference: e^-20 is 2e-9.
+const noClip = 20
 
 // clip bounds a time by the caller's patience: E[min(X, t)] of an exponential X is m (1 - e^(-t/m)).
 func (d *duration) clip(timeoutMs float64) {

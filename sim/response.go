@@ -49,7 +49,11 @@ func (x *endpointResponse) latencyOf(d duration) latency {
 func (x *endpointResponse) describe(d *duration, l *latency) {
 	l.f = featuresOf(d, x.bareMs)
 	l.f.within(&x.lo, &x.hi)
-	l.meanMs, l.delayMs, l.w = max(0, d.mean-d.delay)*positive(l.f.dot(&x.mean)), d.delay, &x.w
+	mean := d.mean - d.delay
+	if mean < 0 {
+		mean = 0
+	}
+	l.meanMs, l.delayMs, l.w = mean*positive(l.f.dot(&x.mean)), d.delay, &x.w
 }
 
 // lazyResponse measures a response when it is first needed. Applications are shared between goroutines.

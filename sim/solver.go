@@ -58,6 +58,17 @@ func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 	}
 }
 
+// overload is the work offered over the work possible; above 1 a backlog grows.
+func (v *solver) overload(l *serviceLoad) float64 {
+	switch {
+	case v.able:
+		return l.cpuMs * v.perUnit
+	case l.cpuMs+l.wakeMs > 0:
+		return math.Inf(1)
+	}
+	return 0
+}
+
 // solve computes the stationary performance under a load.
 func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 	if !v.able {
