@@ -76,12 +76,23 @@ type Actions struct {
 	nd, nq, np int
 	one        int // index of the factor 1
 	spec       ActionSpec
+	bounds     []actionBounds // [service]
+}
+
+// actionBounds are what an action may lead to.
+type actionBounds struct {
+	minReplicas, maxReplicas      int
+	quotaMin, quotaMax, quotaOver float64 // from quotaMin to quotaMax, and above quotaOver
 }
 
 // NewActions makes the action space. cfg has passed Validate.
 func NewActions(app *App, cfg ActionConfig) *Actions {
 	a := &Actions{app: app, cfg: cfg, nd: 2*cfg.MaxDelta + 1, nq: len(cfg.QuotaSteps), np: len(app.Pools), one: slices.Index(cfg.QuotaSteps, 1)}
 	a.spec = ActionSpec{Mode: cfg.Mode}
+	for s := range app.Services {
+		svc := &app.Services[s]
+		a.bounds = append(a.bounds, actionBounds{svc.MinReplicas, svc.MaxReplicas, svc.CPULimitMillis * cfg.QuotaMin, svc.CPULimitMillis * cfg.QuotaMax, svc.BaseCPUMillis})
+	}
 	if cfg.Mode == ActionSelect {
 		a.spec.PerService, a.spec.Global = a.nd*a.nq*a.np, 1
 		a.spec.NVec = []int{len(app.Services)*a.spec.PerService + 1}
@@ -116,9 +127,12 @@ func (a *Actions) Mask(v *View, dst []bool) {
 			a.maskTuples(v, s, row)
 			continue
 		}
-		for d := range a.nd {
-			row[d] = a.deltaAllowed(v, s, d-a.cfg.MaxDelta)
+		b, spec := &a.bounds[s], v.Services[s].Spec-a.cfg.MaxDelta
+		deltas := row[:a.nd]
+		for d := range deltas {
+			deltas[d] = spec+d >= b.minReplicas && spec+d <= b.maxReplicas
 		}
+		deltas[a.cfg.MaxDelta] = true
 		room := a.quotaRoom(v, s)
 		for q := range a.nq {
 			row[a.nd+q] = a.quotaAllowed(v, s, q, room)
@@ -154,9 +168,9 @@ func (a *Actions) maskTuples(v *View, s int, row []bool) {
 }
 
 func (a *Actions) deltaAllowed(v *View, s, delta int) bool {
-	svc := &a.app.Services[s]
+	b := &a.bounds[s]
 	n := v.Services[s].Spec + delta
-	return delta == 0 || (n >= svc.MinReplicas && n <= svc.MaxReplicas)
+	return delta == 0 || (n >= b.minReplicas && n <= b.maxReplicas)
 }
 
 // quotaAfter is the quota after factor q: whole millicores, as Kubernetes keeps them.
@@ -172,12 +186,12 @@ func (a *Actions) quotaAllowed(v *View, s, q int, room float64) bool {
 	if q == a.one {
 		return true
 	}
-	svc, x := &a.app.Services[s], &v.Services[s]
+	b, x := &a.bounds[s], &v.Services[s]
 	quota := a.quotaAfter(v, s, q)
-	if quota == x.QuotaMillis || quota < svc.CPULimitMillis*a.cfg.QuotaMin || quota > svc.CPULimitMillis*a.cfg.QuotaMax || quota <= svc.BaseCPUMillis {
+	if quota == x.QuotaMillis || quota < b.quotaMin || quota > b.quotaMax || quota <= b.quotaOver {
 		return false
 	}
-	return quota < x.QuotaMillis || requestAt(svc, quota)-x.RequestMillis <= room
+	return quota < x.QuotaMillis || requestAt(&a.app.Services[s], quota)-x.RequestMillis <= room
 }
 
 // quotaRoom is by how much the request of each replica of service s may grow before a node is full.

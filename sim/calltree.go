@@ -47,14 +47,14 @@ func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []du
 	for i := range t.ops {
 		op := &t.ops[i]
 		p := &perf[op.service]
-		stall := p.stallMs * op.stallShare
-		d := duration{mean: (op.cpuMs+op.wakeMs*p.idle)*p.scale + op.waitMs + stall + p.delayMs, stall: stall, delay: p.delayMs}
+		stall, delay := p.stallMs*op.stallShare, p.delayMs
+		mean := (op.cpuMs+op.wakeMs*p.idle)*p.scale + op.waitMs + stall + delay
 		if own != nil {
-			own[op.op] = d.mean
+			own[op.op] = mean
 		}
 		if op.parallel {
 			wait := parallelTime(&app.Ops[op.op], ops, x.parallel[op.op])
-			d.add(1, &wait)
+			mean, stall, delay = mean+wait.mean, stall+wait.stall, delay+wait.delay
 		} else {
 			for k := range calls[:op.calls] {
 				c := &calls[k]
@@ -62,13 +62,16 @@ func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []du
 				if c.timeoutMs > 0 && c.timeoutMs <= noClip*callee.mean {
 					cut := *callee
 					cut.clip(c.timeoutMs)
-					callee = &cut
+					mean, stall, delay = mean+c.mean*cut.mean, stall+c.mean*cut.stall, delay+c.mean*cut.delay
+					continue
 				}
-				d.add(c.mean, callee)
+				mean += c.mean * callee.mean
+				stall += c.mean * callee.stall
+				delay += c.mean * callee.delay
 			}
 		}
 		calls = calls[op.calls:]
-		ops[op.op] = d
+		ops[op.op] = duration{mean, stall, delay}
 	}
 	for e, o := range t.entry {
 		endpoints[e] = ops[o]

@@ -161,7 +161,8 @@ func (m *Metrics) Reset(seed uint64) {
 func (m *Metrics) clearSums() {
 	m.ticks, m.bad, m.clusterCPU = 0, 0, 0
 	for i := range m.services {
-		m.services[i] = serviceSums{mem: m.services[i].mem}
+		a := &m.services[i]
+		a.cpu, a.throttled, a.done, a.mean, a.p95, a.errorRate = 0, 0, 0, 0, 0, 0
 	}
 	clear(m.nodeCPU)
 	clear(m.offered)
@@ -222,12 +223,14 @@ func (m *Metrics) scrape(st *State) {
 	for _, n := range m.offered {
 		total += n
 	}
+	perTick := ratio(1, m.ticks)
 	for i := range m.services {
 		a := &m.services[i]
+		perVisit := ratio(1, a.done)
 		now := serviceScrape{
-			cpu: ratio(a.cpu, m.ticks), mem: a.mem, rps: ratio(a.done, m.ticks),
-			mean: ratio(a.mean, a.done), p95: ratio(a.p95, a.done), errorRate: ratio(a.errorRate, a.done),
-			throttled: ratio(a.throttled, m.ticks),
+			cpu: a.cpu * perTick, mem: a.mem, rps: a.done * perTick,
+			mean: a.mean * perVisit, p95: a.p95 * perVisit, errorRate: a.errorRate * perVisit,
+			throttled: a.throttled * perTick,
 		}
 		m.disturb(&now)
 		dropped := m.cfg.DropOut > 0 && m.drops.Float64() < m.cfg.DropOut
@@ -247,7 +250,7 @@ func (m *Metrics) scrape(st *State) {
 		}
 	}
 	for i, cpu := range m.nodeCPU {
-		sc.nodeCPU[i] = ratio(cpu, m.ticks)
+		sc.nodeCPU[i] = cpu * perTick
 	}
 	m.edges.fill(sc, m.offered)
 	sc.cluster = ClusterView{

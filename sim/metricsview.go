@@ -63,16 +63,15 @@ func (m *Metrics) View(st *State, v *View) {
 // per request, share = Σ_e λ_e k_e / Σ_e λ_e v_e, v_e the service's visits per request; upstream throttling is
 // taken to cut all edges of a service alike. Latency and errors are those of the service as its callers see them.
 type edgeShares struct {
-	to        []int
-	endpoints int
-	services  int
-	calls     []float64 // [edge*endpoints+endpoint] k_e
-	visits    []float64 // [endpoint*services+service] v_e
+	to       []int
+	calls    []float64 // [edge*endpoints+endpoint] k_e
+	visits   []float64 // [service*endpoints+endpoint] v_e
+	perVisit []float64 // [service] its requests/s over Σ_e λ_e v_e, while fill runs
 }
 
 func newEdgeShares(app *App) edgeShares {
 	nE, nOps := len(app.Endpoints), len(app.Ops)
-	x := edgeShares{endpoints: nE, services: len(app.Services), calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services))}
+	x := edgeShares{calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services)), perVisit: make([]float64, len(app.Services))}
 	for i, edge := range app.Edges {
 		x.to = append(x.to, edge.To)
 		for o := range app.Ops {
@@ -91,7 +90,7 @@ func newEdgeShares(app *App) edgeShares {
 	}
 	for e := range nE {
 		for o := range app.Ops {
-			x.visits[e*x.services+app.Ops[o].Service] += app.graph.visits[e*nOps+o]
+			x.visits[app.Ops[o].Service*nE+e] += app.graph.visits[e*nOps+o]
 		}
 	}
 	return x
@@ -99,13 +98,22 @@ func newEdgeShares(app *App) edgeShares {
 
 // fill sets the edges of a scrape from its services and the requests offered at each endpoint.
 func (x *edgeShares) fill(sc *scrape, offered []float64) {
-	for i, to := range x.to {
-		over, all := 0.0, 0.0
+	nE := len(offered)
+	for to := range x.perVisit {
+		all := 0.0
+		visits := x.visits[to*nE : (to+1)*nE]
 		for e, n := range offered {
-			over += n * x.calls[i*x.endpoints+e]
-			all += n * x.visits[e*x.services+to]
+			all += n * visits[e]
+		}
+		x.perVisit[to] = ratio(sc.services[to].rps, all)
+	}
+	for i, to := range x.to {
+		over := 0.0
+		calls := x.calls[i*nE : (i+1)*nE]
+		for e, n := range offered {
+			over += n * calls[e]
 		}
 		s := &sc.services[to]
-		sc.edges[i] = EdgeView{RPS: s.rps * ratio(over, all), P95Ms: s.p95, ErrorRate: s.errorRate}
+		sc.edges[i] = EdgeView{RPS: over * x.perVisit[to], P95Ms: s.p95, ErrorRate: s.errorRate}
 	}
 }

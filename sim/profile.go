@@ -91,8 +91,11 @@ func (l *latency) tailAbove(ms float64) float64 {
 		return 1
 	}
 	y := log2m((ms - l.delayMs) / l.meanMs)
-	// The levels around y. They rise but for the noise of the fit.
+	// The levels around y. They rise but for the noise of the fit. Mostly y is beyond the last.
 	lo, hi := -1, nLevels
+	if l.logQuantile(nLevels-1) <= y && l.logQuantile(nLevels-2) <= y {
+		lo = nLevels - 1
+	}
 	for hi-lo > 1 {
 		if mid := (lo + hi) / 2; l.logQuantile(mid) <= y {
 			lo = mid

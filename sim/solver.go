@@ -85,7 +85,14 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 		return
 	}
 	u := pressure(util, floor, v.wakes)
-	congestion := congestionAt(min(u*v.core, maxCoreUtil), v.cores)
+	rho := u * v.core
+	if rho > maxCoreUtil {
+		rho = maxCoreUtil
+	}
+	congestion := rho / (1 - rho)
+	if v.cores != 1 {
+		congestion = congestionAt(rho, v.cores)
+	}
 	if v.limited {
 		s := v.sheet.at(u, v.periodShare*l.visits/util)
 		congestion *= s.congestion
