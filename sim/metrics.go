@@ -225,26 +225,25 @@ func (m *Metrics) scrape(st *State) {
 	}
 	perTick := ratio(1, m.ticks)
 	for i := range m.services {
-		a := &m.services[i]
+		a, x := &m.services[i], &sc.services[i]
 		perVisit := ratio(1, a.done)
-		now := serviceScrape{
-			cpu: a.cpu * perTick, mem: a.mem, rps: a.done * perTick,
-			mean: a.mean * perVisit, p95: a.p95 * perVisit, errorRate: a.errorRate * perVisit,
-			throttled: a.throttled * perTick,
+		x.cpu, x.throttled, x.rps = a.cpu*perTick, a.throttled*perTick, a.done*perTick
+		x.mean, x.p95, x.errorRate = a.mean*perVisit, a.p95*perVisit, a.errorRate*perVisit
+		x.mem = a.mem
+		if m.cfg.Noise > 0 {
+			m.disturb(x)
 		}
-		m.disturb(&now)
 		dropped := m.cfg.DropOut > 0 && m.drops.Float64() < m.cfg.DropOut
 		if dropped {
-			now = serviceScrape{}
+			*x = serviceScrape{}
 			if before != nil {
-				now = before.services[i]
+				*x = before.services[i]
 			}
 		}
-		now.prevRPS = now.rps
+		x.prevRPS = x.rps
 		if before != nil {
-			now.prevRPS = before.services[i].rps
+			x.prevRPS = before.services[i].rps
 		}
-		sc.services[i] = now
 		if m.pods != nil {
 			m.pods.dropped[i] = dropped
 		}
@@ -271,9 +270,6 @@ func (m *Metrics) scrape(st *State) {
 // disturb puts noise on what was measured. The draws do not depend on the values, so that controllers which are
 // compared on one seed meet the same noise.
 func (m *Metrics) disturb(s *serviceScrape) {
-	if m.cfg.Noise <= 0 {
-		return
-	}
 	for _, x := range [...]*float64{&s.cpu, &s.mem, &s.rps, &s.mean, &s.p95} {
 		*x *= noiseFactor(m.noise, m.cfg.Noise)
 	}

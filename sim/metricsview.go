@@ -12,31 +12,30 @@ func NewView(app *App) *View {
 	}
 }
 
+// nothingScraped is what is known of a service before the first scrape.
+var nothingScraped serviceScrape
+
 // View fills v: objects as the API server has them now (st), metrics of the last visible scrape, all of them 0
 // before the first. v was made by [NewView]; SinceLastAction is left to the caller.
 func (m *Metrics) View(st *State, v *View) {
 	sc := m.visible(st.At)
 	v.At = st.At
 	for i := range st.Services {
-		s := &st.Services[i]
-		var x serviceScrape
+		s, o := &st.Services[i], &v.Services[i]
+		o.Spec, o.Ready, o.Starting, o.Pending, o.Terminating = s.Spec, s.Ready, s.Starting, s.Pending, s.Terminating
+		o.QuotaMillis, o.RequestMillis = s.QuotaMillis, s.RequestMillis
+		x := &nothingScraped
 		if sc != nil {
-			x = sc.services[i]
+			x = &sc.services[i]
 		}
-		v.Services[i] = ServiceView{
-			Spec: s.Spec, Ready: s.Ready, Starting: s.Starting, Pending: s.Pending, Terminating: s.Terminating,
-			QuotaMillis: s.QuotaMillis, RequestMillis: s.RequestMillis,
-			CPUUsedMillis: x.cpu, MemMiB: x.mem, RPS: x.rps, PrevRPS: x.prevRPS,
-			MeanMs: x.mean, P95Ms: x.p95, ErrorRate: x.errorRate, Throttled: x.throttled,
-		}
+		o.CPUUsedMillis, o.MemMiB, o.RPS, o.PrevRPS = x.cpu, x.mem, x.rps, x.prevRPS
+		o.MeanMs, o.P95Ms, o.ErrorRate, o.Throttled = x.mean, x.p95, x.errorRate, x.throttled
 	}
 	for i := range st.Nodes {
-		n := &st.Nodes[i]
-		v.Nodes[i] = NodeView{
-			Pool: n.Pool, CPUMillis: n.CPUMillis, MemMiB: n.MemMiB,
-			FreeCPUMillis: n.CPUMillis - n.CPURequestedM, FreeMemMiB: n.MemMiB - n.MemRequestedMiB,
-			SpeedFactor: n.SpeedFactor, PricePerCoreHour: n.PricePerCoreHour,
-		}
+		n, o := &st.Nodes[i], &v.Nodes[i]
+		o.Pool, o.CPUMillis, o.MemMiB = n.Pool, n.CPUMillis, n.MemMiB
+		o.FreeCPUMillis, o.FreeMemMiB = n.CPUMillis-n.CPURequestedM, n.MemMiB-n.MemRequestedMiB
+		o.SpeedFactor, o.PricePerCoreHour, o.CPUUsedMillis = n.SpeedFactor, n.PricePerCoreHour, 0
 	}
 	copy(v.Placed, st.Placed)
 	since := v.Cluster.SinceLastAction

@@ -31,14 +31,19 @@ type features [nFeatures]float64
 const nFeatures = 5
 
 // featuresOf describes a latency of which bareMs would be left on an idle system.
-func featuresOf(d *duration, bareMs float64) features {
-	mean := d.mean - d.delay
+func featuresOf(d *duration, bareMs float64) (f features) {
+	describeFeatures(d.mean-d.delay, d.stall, bareMs, &f)
+	return f
+}
+
+// describeFeatures is featuresOf without a copy; mean is that without the delay.
+func describeFeatures(mean, stall, bareMs float64, f *features) {
 	if !(mean > 0) || !(bareMs > 0) {
-		return features{1}
+		*f = features{1}
+		return
 	}
-	grown := log2m(mean / bareMs)
-	stalled := d.stall / mean
-	return features{1, grown, stalled, stalled * stalled, grown * grown}
+	grown, stalled := log2m(mean/bareMs), stall/mean
+	f[0], f[1], f[2], f[3], f[4] = 1, grown, stalled, stalled*stalled, grown*grown
 }
 
 func (f *features) dot(w *features) float64 {
@@ -110,11 +115,11 @@ func (l *latency) tailAbove(ms float64) float64 {
 		return 1 - profileLevels[0]*max(0, 1-(q-y)/lowestSpread)
 	case hi == nLevels:
 		a, b := l.logQuantile(nLevels-3), l.logQuantile(nLevels-1)
-		x := lastDecade * (y - b) / max(b-a, 1e-3)
-		if x > tailEnd {
+		x, span := lastDecade*(y-b), max(b-a, 1e-3)
+		if x > tailEnd*span {
 			return 0
 		}
-		return lastTail * powers.expNeg(x)
+		return lastTail * powers.expNeg(x/span)
 	}
 	a, b := l.logQuantile(lo), l.logQuantile(hi)
 	f := 1.0

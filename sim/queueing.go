@@ -126,7 +126,12 @@ func congestionAt(rho, k float64) float64 {
 	return math.Pow(rho, math.Sqrt(2*(k+1))-1) / (k * (1 - rho))
 }
 
-func positive(x float64) float64 { return max(x, 0.02) }
+func positive(x float64) float64 {
+	if x < 0.02 {
+		return 0.02
+	}
+	return x
+}
 
 // powerTable gives u^k for u in [0, 1]: e^(k ln u) with both functions drawn straight between tabulated points, within
 // 1e-3 of its value where u^k is above 1e-3.

@@ -47,12 +47,12 @@ func (x *endpointResponse) latencyOf(d duration) latency {
 
 // describe is latencyOf without a copy.
 func (x *endpointResponse) describe(d *duration, l *latency) {
-	l.f = featuresOf(d, x.bareMs)
-	l.f.within(&x.lo, &x.hi)
 	mean := d.mean - d.delay
 	if mean < 0 {
 		mean = 0
 	}
+	describeFeatures(mean, d.stall, x.bareMs, &l.f)
+	l.f.within(&x.lo, &x.hi)
 	l.meanMs, l.delayMs, l.w = mean*positive(l.f.dot(&x.mean)), d.delay, &x.w
 }
 

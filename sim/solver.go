@@ -96,7 +96,9 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 	if v.limited {
 		s := v.sheet.at(u, v.periodShare*l.visits/util)
 		congestion *= s.congestion
-		p.stalled = min(1, s.throttled*v.throttled)
+		if p.stalled = s.throttled * v.throttled; p.stalled > 1 {
+			p.stalled = 1
+		}
 		p.stallMs = s.stallMs * v.perBatch * positive(v.stall[0]+v.stall[1]*u)
 	}
 	p.scale *= 1 + congestion*positive(v.congestion[0]+v.congestion[1]*u)
