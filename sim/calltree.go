@@ -23,6 +23,7 @@ type treeCall struct {
 // compileTree lays out the call tree once opOrder and workShare are known.
 func (a *App) compileTree() {
 	g := &a.graph
+	g.tree = callTree{}
 	t := &g.tree
 	for i := len(g.opOrder) - 1; i >= 0; i-- {
 		o := g.opOrder[i]

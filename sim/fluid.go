@@ -56,6 +56,8 @@ type mixCell struct{ visits, cpuMs, wakeMs float64 }
 
 // endpointPerf is how requests of an endpoint fare in a stationary window.
 type endpointPerf struct {
+	sloMs, timeoutMs float64 // of the endpoint
+
 	meanMs, p95Ms float64
 	late          float64 // share of the completed ones above the SLO
 	gone          float64 // share that its clients have given up
@@ -92,6 +94,9 @@ func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
 			i := e*nS + s
 			f.mix[s*nE+e] = mixCell{f.g.svcVisit[i], f.g.svcCPU[i], f.g.svcWake[i]}
 		}
+	}
+	for e := range app.Endpoints {
+		f.answers[e] = endpointPerf{sloMs: app.Endpoints[e].SLOMs, timeoutMs: app.Endpoints[e].TimeoutMs}
 	}
 	f.nodeUse = make([]nodeUse, len(f.st.Nodes))
 	f.spread.from = make([]int, nS+1)
@@ -140,9 +145,11 @@ func (f *Fluid) Scale(req ScaleRequest) ScaleResult {
 
 // Step advances one tick. Pods that become ready at its end close the window early.
 func (f *Fluid) Step(load TickLoad) {
-	for e, r := range load.RPS {
-		f.rps[e] += r
-		f.arrived[e] += load.Arrivals[e]
+	rps := f.rps
+	intensities, arrivals, arrived := load.RPS[:len(rps)], load.Arrivals[:len(rps)], f.arrived[:len(rps)]
+	for e := range rps {
+		rps[e] += intensities[e]
+		arrived[e] += arrivals[e]
 	}
 	f.ticks++
 	f.st.At += Tick

@@ -147,13 +147,13 @@ func (f *Fluid) contention(full bool) {
 func (f *Fluid) answer() {
 	var l latency
 	for e := range f.answers {
-		x, ep, d := &f.answers[e], &f.app.Endpoints[e], &f.endpoints[e]
-		f.x.endpoints[e].describe(d, &l)
+		x := &f.answers[e]
+		f.x.endpoints[e].describe(&f.endpoints[e], &l)
 		x.meanMs, x.p95Ms = l.total(), l.p95()
-		x.late, x.gone = l.tailAbove(ep.SLOMs), 0
+		x.late, x.gone = l.tailAbove(x.sloMs), 0
 		// What has waited longer than its client does has failed.
-		if x.meanMs > 0.1*ep.TimeoutMs {
-			x.gone = l.tailAbove(ep.TimeoutMs)
+		if x.meanMs > 0.1*x.timeoutMs {
+			x.gone = l.tailAbove(x.timeoutMs)
 			if x.gone < 1 {
 				x.late = max(0, (x.late-x.gone)/(1-x.gone))
 			}
@@ -169,7 +169,8 @@ func (f *Fluid) count() {
 		failed := offered * f.failShare[e]
 		failed += (offered - failed) * x.gone
 		f.completed[e] = offered - failed
-		f.st.Endpoints[e] = EndpointState{Offered: offered, Failed: failed, Late: f.completed[e] * x.late, MeanMs: x.meanMs, P95Ms: x.p95Ms}
+		st := &f.st.Endpoints[e]
+		st.Offered, st.Failed, st.Late, st.MeanMs, st.P95Ms = offered, failed, (offered-failed)*x.late, x.meanMs, x.p95Ms
 	}
 }
 

@@ -75,7 +75,9 @@ func (m *RewardMeter) Tick(st *State, needed []int) {
 	}
 	m.run++
 	for i := range m.stateful {
-		m.sum.missing += m.stateful[i].tick(st, &m.cfg)
+		if r := &m.stateful[i]; len(r.left) > 0 || r.ready != st.Services[r.service].Ready {
+			m.sum.missing += r.tick(st, &m.cfg)
+		}
 	}
 	if st.Window > 0 {
 		m.flush()
