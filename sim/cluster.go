@@ -64,7 +64,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 	}
 	c.start.Reseed(seed, "start-up")
 	st := c.st
-	st.At, st.Window = 0, 0
+	st.At, st.Window, st.version = 0, 0, 0
 	clear(st.Placed)
 	clear(st.Endpoints)
 	for n := range st.Nodes {

@@ -112,7 +112,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	if err := f.cl.reset(seed, replicas); err != nil {
 		return err
 	}
-	f.ticks, f.settled = 0, false
+	f.ticks, f.settled, f.spread.version = 0, false, 0
 	clear(f.rps)
 	clear(f.arrived)
 	clear(f.backlog)

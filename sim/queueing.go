@@ -104,8 +104,12 @@ func utilisation(floor, wake, core, k float64) (u, idle float64) {
 	} else {
 		idle = 0
 	}
-	if room := fullUtil - floor; wake*idle > room {
-		idle = max(room, 0) / wake
+	room := fullUtil - floor
+	if room < 0 {
+		room = 0
+	}
+	if wake*idle > room {
+		idle = room / wake
 	}
 	return floor + wake*idle, idle
 }

@@ -76,7 +76,7 @@ type State struct {
 	// Placed[s*len(Nodes)+n] is the number of pods of service s on node n (Starting, Ready and Terminating).
 	Placed []int
 
-	// version changes with every change of pods or quotas, and never comes back; 0 where nobody counts.
+	// version counts changes of pods and quotas since Reset; 0 where nobody counts.
 	version uint64
 }
 
