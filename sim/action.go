@@ -122,14 +122,10 @@ func (a *Actions) Spec() ActionSpec { return a.spec }
 // without room for one more replica (unless none has room: the pod then waits). Leaving everything as it is
 // is always allowed: in select only as "nothing".
 func (a *Actions) Mask(v *View, dst []bool) {
-	least := math.Inf(1) // CPU that is free on every node
-	for n := range v.Nodes {
-		least = min(least, v.Nodes[n].FreeCPUMillis)
-	}
 	for s := range v.Services {
 		row := dst[s*a.spec.PerService : (s+1)*a.spec.PerService]
 		if a.cfg.Mode == ActionSelect {
-			a.maskTuples(v, s, least, row)
+			a.maskTuples(v, s, row)
 			continue
 		}
 		b, spec := &a.bounds[s], v.Services[s].Spec-a.cfg.MaxDelta
@@ -138,7 +134,7 @@ func (a *Actions) Mask(v *View, dst []bool) {
 			deltas[d] = uint(spec+d-b.minReplicas) <= uint(b.maxReplicas-b.minReplicas) // one comparison for both bounds
 		}
 		deltas[a.cfg.MaxDelta] = true
-		a.maskQuotas(v, s, least, row[a.nd:a.nd+a.nq])
+		a.maskQuotas(v, s, row[a.nd:a.nd+a.nq])
 		if a.np > 1 {
 			a.maskPools(v, s, row[a.nd+a.nq:])
 		}
@@ -148,7 +144,7 @@ func (a *Actions) Mask(v *View, dst []bool) {
 	}
 }
 
-func (a *Actions) maskTuples(v *View, s int, least float64, row []bool) {
+func (a *Actions) maskTuples(v *View, s int, row []bool) {
 	var few [16]bool // on the stack; more pools or quota steps than that cost an allocation
 	pools := few[:]
 	if a.np > len(few) {
@@ -162,7 +158,7 @@ func (a *Actions) maskTuples(v *View, s int, least float64, row []bool) {
 		quotas = make([]bool, a.nq)
 	}
 	quotas = quotas[:a.nq]
-	a.maskQuotas(v, s, least, quotas)
+	a.maskQuotas(v, s, quotas)
 	for q, quotaOK := range quotas {
 		for d := range a.nd {
 			ok := quotaOK && a.deltaAllowed(v, s, d-a.cfg.MaxDelta) && (d != a.cfg.MaxDelta || q != a.one)
@@ -191,10 +187,9 @@ func (a *Actions) quotaAfter(v *View, s, q int) float64 {
 // roundMillis rounds x, 0 to 1e18.
 func roundMillis(x float64) float64 { return float64(int64(x + 0.5)) }
 
-// maskQuotas marks the factors that lead to a quota which the engine accepts; every node has at least so much CPU free.
-func (a *Actions) maskQuotas(v *View, s int, least float64, dst []bool) {
+// maskQuotas marks the factors that lead to a quota which the engine accepts.
+func (a *Actions) maskQuotas(v *View, s int, dst []bool) {
 	b, x := &a.bounds[s], &v.Services[s]
-	pods := float64(x.Ready + x.Starting + x.Terminating)
 	room := math.NaN() // not known yet
 	for q, step := range a.cfg.QuotaSteps {
 		if q == a.one {
@@ -210,15 +205,10 @@ func (a *Actions) maskQuotas(v *View, s int, least float64, dst []bool) {
 			dst[q] = true
 			continue
 		}
-		more := b.nominalRequest*quota/b.nominalQuota - x.RequestMillis
-		if more*pods <= least { // they fit if all were on one node
-			dst[q] = true
-			continue
-		}
 		if math.IsNaN(room) {
 			room = a.quotaRoom(v, s)
 		}
-		dst[q] = more <= room
+		dst[q] = b.nominalRequest*quota/b.nominalQuota-x.RequestMillis <= room
 	}
 }
 

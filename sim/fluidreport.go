@@ -238,9 +238,8 @@ func (f *Fluid) visitOf(ops []int, all *duration) (own float64, visited bool) {
 	if weight <= 0 {
 		return 0, false
 	}
-	perVisit := 1 / weight
-	all.mean *= perVisit
-	all.stall *= perVisit
-	all.delay *= perVisit
-	return own * perVisit, true
+	all.mean /= weight // a weight may be so small that it has no inverse
+	all.stall /= weight
+	all.delay /= weight
+	return own / weight, true
 }

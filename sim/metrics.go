@@ -226,9 +226,8 @@ func (m *Metrics) scrape(st *State) {
 	perTick := ratio(1, m.ticks)
 	for i := range m.services {
 		a, x := &m.services[i], &sc.services[i]
-		perVisit := ratio(1, a.done)
 		x.cpu, x.throttled, x.rps = a.cpu*perTick, a.throttled*perTick, a.done*perTick
-		x.mean, x.p95, x.errorRate = a.mean*perVisit, a.p95*perVisit, a.errorRate*perVisit
+		x.mean, x.p95, x.errorRate = ratio(a.mean, a.done), ratio(a.p95, a.done), ratio(a.errorRate, a.done)
 		x.mem = a.mem
 		if m.cfg.Noise > 0 {
 			m.disturb(x)

@@ -62,15 +62,15 @@ func (m *Metrics) View(st *State, v *View) {
 // per request, share = Σ_e λ_e k_e / Σ_e λ_e v_e, v_e the service's visits per request; upstream throttling is
 // taken to cut all edges of a service alike. Latency and errors are those of the service as its callers see them.
 type edgeShares struct {
-	to       []int
-	calls    []float64 // [edge*endpoints+endpoint] k_e
-	visits   []float64 // [service*endpoints+endpoint] v_e
-	perVisit []float64 // [service] its requests/s over Σ_e λ_e v_e, while fill runs
+	to     []int
+	calls  []float64 // [edge*endpoints+endpoint] k_e
+	visits []float64 // [service*endpoints+endpoint] v_e
+	all    []float64 // [service] Σ_e λ_e v_e, while fill runs
 }
 
 func newEdgeShares(app *App) edgeShares {
 	nE, nOps := len(app.Endpoints), len(app.Ops)
-	x := edgeShares{calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services)), perVisit: make([]float64, len(app.Services))}
+	x := edgeShares{calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services)), all: make([]float64, len(app.Services))}
 	for i, edge := range app.Edges {
 		x.to = append(x.to, edge.To)
 		for o := range app.Ops {
@@ -98,13 +98,13 @@ func newEdgeShares(app *App) edgeShares {
 // fill sets the edges of a scrape from its services and the requests offered at each endpoint.
 func (x *edgeShares) fill(sc *scrape, offered []float64) {
 	nE := len(offered)
-	for to := range x.perVisit {
+	for to := range x.all {
 		all := 0.0
 		visits := x.visits[to*nE : (to+1)*nE]
 		for e, n := range offered {
 			all += n * visits[e]
 		}
-		x.perVisit[to] = ratio(sc.services[to].rps, all)
+		x.all[to] = all
 	}
 	for i, to := range x.to {
 		over := 0.0
@@ -113,6 +113,6 @@ func (x *edgeShares) fill(sc *scrape, offered []float64) {
 			over += n * calls[e]
 		}
 		s := &sc.services[to]
-		sc.edges[i] = EdgeView{RPS: over * x.perVisit[to], P95Ms: s.p95, ErrorRate: s.errorRate}
+		sc.edges[i] = EdgeView{RPS: s.rps * ratio(over, x.all[to]), P95Ms: s.p95, ErrorRate: s.errorRate}
 	}
 }
