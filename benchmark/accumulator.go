@@ -29,6 +29,7 @@ type Accumulator struct {
 
 	intervals, violated, reward float64
 	actions, reversals          float64
+	overflow                    float64
 	direction                   []int // of each service's last scale action
 }
 
@@ -108,6 +109,11 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		a.allocated += weight * allocated
 		a.pending[s] += weight * allocated
 		a.balance.tick(s, float64(ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis, weight, svc.CPURequestMillis)
+	}
+	if t.State.Window > 0 {
+		for s := range t.State.Services { // of the warm-up too: what follows started from it
+			a.overflow += t.State.Services[s].Overflow
+		}
 	}
 	if t.Counted && t.State.Window > 0 {
 		a.endWindow(t)
@@ -194,7 +200,7 @@ func (a *Accumulator) Metrics() Metrics {
 		WindowViolation: share(a.violated, a.intervals),
 		MeanMs:          a.all.MeanMs(), P50Ms: a.all.QuantileMs(0.50), P95Ms: a.all.QuantileMs(0.95), P99Ms: a.all.QuantileMs(0.99),
 		Slack:        share(a.slack, a.allocated),
-		ScaleActions: a.actions, Reversals: a.reversals,
+		ScaleActions: a.actions, Reversals: a.reversals, Overflow: a.overflow,
 	}
 	const millicoreSecondsPerCoreHour = 1000 * float64(time.Hour/time.Second)
 	m.CoreHours = a.cores / millicoreSecondsPerCoreHour

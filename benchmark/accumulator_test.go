@@ -287,3 +287,9 @@ func TestP95CountsFailedRequestsAsLast(t *testing.T) {
 		t.Errorf("6 of 103 failed: %g, want infinite", got)
 	}
 }
+
+// TestOverflowIsCountedWithTheWarmUp: 7 in each of 6 windows, of which 3 are warm-up, at two services.
+func TestOverflowIsCountedWithTheWarmUp(t *testing.T) {
+	sc := script{app: testApp(2), warmup: 15, ticks: constant(30, scriptTick{ready: []int{1, 1}, needed: []int{1, 1}, overflow: []float64{3, 4}})}
+	near(t, "Overflow", sc.metrics().Overflow, 6*7)
+}

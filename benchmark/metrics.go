@@ -61,7 +61,10 @@ type Metrics struct {
 
 	ScaleActions float64 // requests of the controller that added or removed pods or changed a quota
 	Reversals    float64 // of these, those in the direction opposite to the service's previous one
-	Reward       float64 // mean over the control intervals, with the default weights (docs/training.md)
+	// Overflow is the number of visits (at the entry: requests) that the request-level engine refused to bound its memory,
+	// warm-up included. Above 0, an overload is worse than the other numbers show.
+	Overflow float64
+	Reward   float64 // mean over the control intervals, with the default weights (docs/training.md)
 }
 
 // Column describes one metric as tables and files show it.
@@ -99,6 +102,7 @@ var Columns = []Column{
 	{"cost", "cost", 1, 6, "what these cost", func(m *Metrics) *float64 { return &m.Cost }},
 	{"scale_actions", "actions", 1, 0, "requests that changed something", func(m *Metrics) *float64 { return &m.ScaleActions }},
 	{"reversals", "reversals", 1, 0, "of these, opposite to the service's previous one", func(m *Metrics) *float64 { return &m.Reversals }},
+	{"overflow", "overflow", 1, 0, "visits refused to bound the engine's memory", func(m *Metrics) *float64 { return &m.Overflow }},
 	{"theta_u_pct", "θ_U%", 100, 4, "SPEC accuracy, under-provisioned", func(m *Metrics) *float64 { return &m.ThetaU }},
 	{"theta_o_pct", "θ_O%", 100, 4, "SPEC accuracy, over-provisioned", func(m *Metrics) *float64 { return &m.ThetaO }},
 	{"tau_u_pct", "τ_U%", 100, 4, "SPEC time share, under-provisioned", func(m *Metrics) *float64 { return &m.TauU }},

@@ -385,3 +385,24 @@ func TestInterruptibleShowsWhatTheControllerAsksFor(t *testing.T) {
 		t.Error("pods are watched for a controller that does not ask for them")
 	}
 }
+
+// What the request-level engine refuses to bound its memory comes out in rows and as a warning, also from the store.
+func TestOverflowIsNeverSilent(t *testing.T) {
+	p := realPlan(t)
+	p.Engine = EngineSpec{Name: "des", New: func() (sim.Engine, error) { return sim.NewDES(p.App, sim.DESOptions{MaxVisits: 20}) }}
+	p.Seeds, p.Sources = p.Seeds[:1], p.Sources[:1]
+	store := openStore(t)
+	for _, from := range []string{"run", "store"} {
+		res, err := Run(t.Context(), p, Options{Store: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		small, large := res.Rows[0].Overflow, res.Rows[1].Overflow
+		if small <= 0 || large >= small {
+			t.Errorf("%s: %v visits were refused with one replica of everything, %v with three", from, small, large)
+		}
+		if w := strings.Join(summarise(t, res).Warnings, "\n"); !strings.Contains(w, "were refused to bound memory") || !strings.Contains(w, "most under small on step with seed 1") {
+			t.Errorf("%s: warnings %q", from, w)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type scriptTick struct {
 	terminating   []int     // nil: none
 	used          []float64 // CPU used in millicores, read at the end of a window; nil: none
 	requestMillis []float64 // nil: nominal
+	overflow      []float64 // of a window that ends with the tick; nil: none
 	endpoints     []scriptEndpoint
 }
 
@@ -123,6 +124,9 @@ func (sc *script) setState(st *sim.State, t int) {
 		}
 		if tick.terminating != nil {
 			v.Terminating = tick.terminating[s]
+		}
+		if tick.overflow != nil {
+			v.Overflow = tick.overflow[s]
 		}
 		if tick.used != nil {
 			v.CPUUsedMillis = tick.used[s]

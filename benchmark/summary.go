@@ -218,6 +218,7 @@ func (s *Summary) warn(g *grouped) {
 	case n <= 3:
 		say("%d seeds: intervals are shown, no significance is claimed", n)
 	}
+	s.warnOverflow(say)
 	open, undefined := false, false
 	for i := range s.Parts {
 		for c := range s.Parts[i].Cells {
@@ -231,5 +232,26 @@ func (s *Summary) warn(g *grouped) {
 	}
 	if undefined {
 		say("CAF is not defined (-) where the demand curve needs no replica at all")
+	}
+}
+
+// warnOverflow notes that an engine had to refuse visits to bound its memory, and where most.
+func (s *Summary) warnOverflow(say func(format string, args ...any)) {
+	refused, runs := 0.0, 0
+	var most *Row
+	for i := range s.Results.Rows {
+		row := &s.Results.Rows[i]
+		if row.Overflow <= 0 {
+			continue
+		}
+		refused += row.Overflow
+		runs++
+		if most == nil || row.Overflow > most.Overflow {
+			most = row
+		}
+	}
+	if most != nil {
+		say("%.0f requests (at inner services: visits) were refused to bound memory, in %s of %d, most under %s on %s with seed %d: these overloads are worse than the tables show",
+			refused, plural(runs, "run"), len(s.Results.Rows), most.Controller, most.Scenario, most.Seed)
 	}
 }

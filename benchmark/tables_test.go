@@ -56,6 +56,9 @@ func madeResults(seeds ...uint64) *Results {
 		if c == 4 && s == 1 {
 			row.LagOpen = 1
 		}
+		if c == 3 && s == 0 {
+			row.Overflow = 1000 * (1 + float64(k))
+		}
 		var h sim.Histogram
 		for ms := 1.0; ms <= 200; ms++ {
 			h.Add(ms+5*x, 1+float64(k))
@@ -174,6 +177,9 @@ func TestSummaryStatesWhatItIsBasedOn(t *testing.T) {
 			t.Errorf("%q is missing from\n%s", want, three)
 		}
 	}
+	if want := "6000 requests (at inner services: visits) were refused to bound memory, in 3 runs of 36, most under hpa:cpu-80+mem-80-tuned-for-latency on peak with seed 3"; !strings.Contains(three, want) {
+		t.Errorf("%q is missing from\n%s", want, three)
+	}
 	without := madeResults(1, 2)
 	without.Plan.Controllers[0].Name = "mlp_sac"
 	if got := tables(t, without, Info{}); strings.Contains(got, "CAF/mlp_ppo") {
@@ -182,6 +188,13 @@ func TestSummaryStatesWhatItIsBasedOn(t *testing.T) {
 	one := tables(t, madeResults(1), Info{})
 	if strings.Contains(one, "NaN") || strings.Contains(one, "±  ") || !strings.Contains(one, "1 seed: there are no intervals") {
 		t.Errorf("one seed:\n%s", one)
+	}
+	bounded := madeResults(1)
+	for i := range bounded.Rows {
+		bounded.Rows[i].Overflow = 0
+	}
+	if got := tables(t, bounded, Info{}); strings.Contains(got, "refused") {
+		t.Errorf("nothing was refused:\n%s", got)
 	}
 	if four := tables(t, madeResults(1, 2, 3, 4), Info{}); strings.Contains(four, "significance") {
 		t.Errorf("four seeds:\n%s", four)

@@ -45,6 +45,7 @@ type Service struct {
 	MaxVisits     int     // visits that one replica takes in, waiting ones included; it refuses others. 0 = no limit
 	Balancing     string  // one of Balancings; the fluid engine spreads evenly whatever it says
 	BaseCPUMillis float64 // CPU of an idle replica
+	SleepMs       float64 // work that finds a replica idle for t ms pays WakeMs (1 - e^(-t/SleepMs)); 0 = all of it at once
 	MemBaseMiB    float64 // memory of an idle replica
 	MemPerRPSMiB  float64 // and what each visit/s adds to a replica's
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -23,8 +24,19 @@ func loadApp(tb testing.TB, path string) *App {
 	return app
 }
 
+// onlineBoutique is shared by all tests, which must not change it: its response is fitted once.
 func onlineBoutique(tb testing.TB) *App {
-	return loadApp(tb, "../configs/apps/online_boutique.yaml")
+	tb.Helper()
+	boutique.once.Do(func() { boutique.app = loadApp(tb, "../configs/apps/online_boutique.yaml") })
+	if boutique.app == nil {
+		tb.Fatal("online_boutique.yaml was refused")
+	}
+	return boutique.app
+}
+
+var boutique struct {
+	once sync.Once
+	app  *App
 }
 
 // appYAML is a two-service application into which tests write mistakes.

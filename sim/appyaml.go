@@ -51,6 +51,7 @@ type yamlService struct {
 	MaxVisits    int             `yaml:"max_visits"`
 	Balancing    string          `yaml:"balancing"`
 	BaseCPUM     float64         `yaml:"base_cpu_m"`
+	SleepMs      float64         `yaml:"sleep_ms"`
 	MemBaseMiB   float64         `yaml:"mem_base_mib"`
 	MemPerRPSMiB float64         `yaml:"mem_per_rps_mib"`
 	Operations   []yamlOperation `yaml:"operations"`
@@ -300,7 +301,7 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		{"startup.fixed_s", y.Startup.FixedS, 0, maxTimeS}, {"startup.jitter_s", y.Startup.JitterS, 0, maxTimeS}, {"startup.cpu_ms", y.Startup.CPUMs, 0, maxTimeMs},
 		{"warmup.calls", y.Warmup.Calls, 0, maxMagnitude}, {"warmup.factor", y.Warmup.Factor, 1, 1000}, {"grace_s", *y.GraceS, 0, maxTimeS},
 		{"workers", float64(y.Workers), 0, maxCount}, {"cores", float64(y.Cores), 1, maxCores}, {"max_visits", float64(y.MaxVisits), 0, maxCount},
-		{"base_cpu_m", y.BaseCPUM, 0, maxMagnitude}, {"mem_base_mib", y.MemBaseMiB, 0, maxMagnitude}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0, maxMagnitude},
+		{"base_cpu_m", y.BaseCPUM, 0, maxMagnitude}, {"sleep_ms", y.SleepMs, 0, maxTimeMs}, {"mem_base_mib", y.MemBaseMiB, 0, maxMagnitude}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0, maxMagnitude},
 	} {
 		d.bounded(path+"."+n.key, n.v, n.lo, n.hi)
 	}
@@ -312,7 +313,7 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		MinReplicas: r.Min, MaxReplicas: r.Max, InitialReplicas: r.Initial,
 		StartupFixed: seconds(y.Startup.FixedS), StartupJitter: seconds(y.Startup.JitterS), StartupCPUMs: y.Startup.CPUMs,
 		WarmupCalls: y.Warmup.Calls, WarmupFactor: y.Warmup.Factor, Grace: seconds(*y.GraceS),
-		Stateful: y.Stateful, Workers: y.Workers, Cores: y.Cores, MaxVisits: y.MaxVisits, Balancing: y.Balancing, BaseCPUMillis: y.BaseCPUM, MemBaseMiB: y.MemBaseMiB, MemPerRPSMiB: y.MemPerRPSMiB,
+		Stateful: y.Stateful, Workers: y.Workers, Cores: y.Cores, MaxVisits: y.MaxVisits, Balancing: y.Balancing, BaseCPUMillis: y.BaseCPUM, SleepMs: y.SleepMs, MemBaseMiB: y.MemBaseMiB, MemPerRPSMiB: y.MemPerRPSMiB,
 	})
 }
 

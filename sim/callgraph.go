@@ -1,6 +1,9 @@
 package sim
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // callees lists the operations that operation o calls.
 func (a *App) callees(o int) []int {
@@ -104,9 +107,14 @@ type compiled struct {
 	optional   []bool
 	required   []float64 // [endpoint*services+service] mean visits that a request cannot do without
 	batch      []float64 // [service] visits that a request which visits it makes of it
+	callers    [][]int   // [service] other services that call it
+	callees    [][]int   // [service] other services that it calls
+	rounds     []float64 // [service] of these, how many come one after another
+	workCV2    []float64 // [service] squared coefficient of variation of the CPU time that a request asks of it
 	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
 	tree       callTree
 	lazy       *lazyResponse
+	spared     [][]float64 // see compileSleep
 }
 
 // compile derives everything that follows from the call graph. The graph has no cycle.
@@ -119,6 +127,12 @@ func (a *App) compile() {
 	for from, to := range edges {
 		for _, t := range to {
 			a.Edges = append(a.Edges, Edge{From: from, To: t})
+		}
+	}
+	g.callers, g.callees = make([][]int, nSvc), edges
+	for from, to := range edges {
+		for _, t := range to {
+			g.callers[t] = append(g.callers[t], from)
 		}
 	}
 	g.opsOf = make([][]int, nSvc)
@@ -151,6 +165,7 @@ func (a *App) compile() {
 		}
 	}
 	a.compileShares()
+	a.compileSleep()
 	a.compileTree()
 	g.lazy = &lazyResponse{}
 	a.compilePatience()
@@ -213,11 +228,63 @@ func (a *App) compileShares() {
 	for s := range nS {
 		g.batch[s] = max(1, ratio(squares[s], visits[s]))
 	}
+	a.compileRounds()
 	for o := range a.Ops {
 		op := &a.Ops[o]
 		g.workShare[o] = 1
 		if mean := ratio(work[op.Service], visits[op.Service]); mean > 0 {
 			g.workShare[o] = (op.CPUMs + op.WakeMs) / mean
 		}
+	}
+}
+
+// compileRounds finds how many of a request's visits of a service come one after another, where the others come at once,
+// and how much the work that it asks of the service varies.
+func (a *App) compileRounds() {
+	g := &a.graph
+	nO, nS := len(a.Ops), len(a.Services)
+	atOnce := make([]float64, nO*nS) // [op*services+service] visits at once that a visit of op causes
+	mean, variance := make([]float64, nO*nS), make([]float64, nO*nS)
+	for i := nO - 1; i >= 0; i-- {
+		o := g.opOrder[i]
+		op := &a.Ops[o]
+		for _, c := range op.Calls {
+			whole := math.Floor(c.Mean)
+			for s := range nS {
+				k, m := o*nS+s, mean[c.Op*nS+s]
+				n := atOnce[c.Op*nS+s]
+				if op.Parallel {
+					atOnce[k] += n * max(1, c.Mean)
+				} else {
+					atOnce[k] = max(atOnce[k], n)
+				}
+				mean[k] += c.Mean * m
+				variance[k] += c.Mean*variance[c.Op*nS+s] + (c.Mean-whole)*(whole+1-c.Mean)*m*m
+			}
+		}
+		k := o*nS + op.Service
+		atOnce[k] = max(1, atOnce[k])
+		mean[k] += op.CPUMs
+		variance[k] += op.CPUMs * op.CV * op.CPUMs * op.CV
+	}
+	g.rounds, g.workCV2 = make([]float64, nS), make([]float64, nS)
+	for s := range nS {
+		var weight, together, first, second float64
+		for e := range a.Endpoints {
+			k := a.Endpoints[e].Op*nS + s
+			w := a.Endpoints[e].Weight
+			if mean[k] <= 0 && g.svcVisit[e*nS+s] <= 0 {
+				continue
+			}
+			v := w * g.svcVisit[e*nS+s]
+			weight += v
+			together += v * atOnce[k]
+			first += w * mean[k]
+			second += w * (mean[k]*mean[k] + variance[k])
+			g.workCV2[s] += w // requests that come here at all
+		}
+		requests := g.workCV2[s]
+		g.rounds[s] = max(1, g.batch[s]/max(1, ratio(together, weight)))
+		g.workCV2[s] = max(0, ratio(second*requests, first*first)-1)
 	}
 }

@@ -120,7 +120,7 @@ func (c *cluster) place(s int, p *pod) bool {
 	st.Placed[s*len(st.Nodes)+node]++
 	p.node, p.phase, p.startedAt = node, PodStarting, st.At
 	p.readyChanged = st.At
-	p.eventAt = st.At + svc.StartupFixed + startupCPU(svc, st.Services[s].QuotaMillis*n.SpeedFactor)
+	p.eventAt = st.At + svc.StartupFixed + startupCPU(svc, st.Services[s].QuotaMillis, n.SpeedFactor)
 	if svc.StartupJitter > 0 {
 		p.eventAt += time.Duration(c.start.Float64() * float64(svc.StartupJitter))
 	}
@@ -128,15 +128,15 @@ func (c *cluster) place(s int, p *pod) bool {
 	return true
 }
 
-// startupCPU is the time that the CPU part of a start takes at the pod's limit: CPU needed / limit (measured
-// within 2-20 % for JVM, Node and Python services).
-func startupCPU(svc *Service, millis float64) time.Duration {
-	return seconds(svc.StartupCPUMs / millis)
+// startupCPU is the time that the CPU part of a start takes: CPU needed / limit (measured within 2-20 % for JVM, Node and
+// Python services), on one core at most.
+func startupCPU(svc *Service, limitMillis, speed float64) time.Duration {
+	return seconds(svc.StartupCPUMs / (min(limitMillis, 1000) * speed))
 }
 
 // StartupTime is the expected time from a pod's creation to Ready at the nominal quota on a node of speed 1.
 func (s *Service) StartupTime() time.Duration {
-	return s.StartupFixed + s.StartupJitter/2 + startupCPU(s, s.CPULimitMillis)
+	return s.StartupFixed + s.StartupJitter/2 + startupCPU(s, s.CPULimitMillis, 1)
 }
 
 // release takes a pod off its node.

@@ -27,7 +27,7 @@ type Planner struct {
 func NewPlanner(app *App) *Planner {
 	nS := len(app.Services)
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
-		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
+		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
 	for s := range app.Services {
 		svc := &app.Services[s]
 		p.base[s] = newCapacity(app, s, 1, svc.CPULimitMillis, app.Pools[0].SpeedFactor, new(stallSheet))

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,8 +14,9 @@ import (
 // DES is the request-level engine: every request walks the call tree, every visit is served by one replica. It is what
 // the fluid engine is tested against, and is itself held to the closed forms of queueing theory.
 //
-// docs/des.md says what is simulated and how. The files: desvisit.go (the life of a visit), desreplica.go (processor
-// sharing under a CFS quota), desbalance.go (replicas, connections, retries), desevents.go (event queues).
+// docs/des.md says what is simulated and how. The files: desarrivals.go (clients), desvisit.go (the life of a visit),
+// desreplica.go (processor sharing under a CFS quota), desbalance.go (which replica), desretry.go, destimeouts.go,
+// desrandom.go (generators and distributions), desevents.go (event queues), desstate.go (pods and windows).
 type DES struct {
 	app *App
 	cl  *cluster
@@ -45,12 +47,12 @@ type DES struct {
 	retries       []step // that wait for their turn
 	freeRetries   []uint32
 	clients       []connection
+	stale         int // timers whose visit is gone
 
-	source   *splitMix // of the request that draws
+	source   *splitMix // of the visit that draws
 	random   *rand.Rand
-	balance  *rng.Stream // connections, back-offs
 	when     *rng.Stream // times of arrivals within a tick
-	requests *rng.Stream // generators of requests
+	requests *rng.Stream // where the generators of requests start
 	arrivals []arrival
 	collect  []Histogram // [service] of CollectVisits
 	carry    []float64   // [endpoint] fraction of an arrival left over
@@ -68,18 +70,13 @@ type DESOptions struct {
 	MaxVisits int
 }
 
-const (
-	defaultMaxVisits = 50_000
-	// maxTickArrivals and maxTickVisits bound the requests that are let in in one tick, and the visits that they make without
-	// retries; others are refused at the door.
-	maxTickArrivals = 500_000
-	maxTickVisits   = 5_000_000
-)
+const defaultMaxVisits = 50_000
 
 type desNode struct {
-	cores, busy float64
-	share       float64 // of a core that each busy core gets
-	replicas    []int32
+	cores    float64 // that idle pods leave
+	busy     float64 // that replicas would use
+	share    float64 // of a core that each busy one gets
+	replicas []int32
 }
 
 type desOp struct {
@@ -125,11 +122,15 @@ func (o *desOp) drawnChunks(counts uint64) float64 {
 type desService struct {
 	arrived, served, failed, refused, overflow float64 // visits since the window began
 	sumMs, ownMs                               float64
-	chunks, idle                               float64 // since Reset: chunks begun, and those that found the replica idle
+	chunks, idle                               float64    // since Reset: chunks begun, and those that found the replica idle, each with the share of WakeMs that it paid
+	reported                                   [2]float64 // chunks and idle when the last window ended
 	latency                                    visitHistogram
+	cancelled                                  float64 // visits whose callers gave up: neither served nor failed
 	inside                                     int
+	insideMs, since                            float64 // integral of inside over time, up to since
 	ready                                      []int32
 	turn                                       uint32
+	made, nameHash                             uint64 // replicas since Reset; names their streams
 	balancing                                  balancing
 }
 
@@ -138,11 +139,6 @@ type desEndpoint struct {
 	offered, failed, late, sumMs float64
 	latency                      Histogram
 	budget                       retryBudget
-}
-
-type arrival struct {
-	at       float64
-	endpoint int32
 }
 
 // Kinds of timers that belong to no visit; their gen is an index.
@@ -158,9 +154,9 @@ func NewDES(app *App, opt DESOptions) (*DES, error) {
 		return nil, errors.New("des engine: the application is not compiled; read it with DecodeApp")
 	}
 	if opt.MaxVisits < 0 {
-		return nil, errors.New("des engine: MaxVisits is negative")
+		return nil, fmt.Errorf("des engine: MaxVisits is %d; it must be at least 0", opt.MaxVisits)
 	}
-	d := &DES{app: app, maxInside: opt.MaxVisits, source: &splitMix{}, balance: rng.New(0, "des-balance"), when: rng.New(0, "des-arrival-times"), requests: rng.New(0, "des-requests")}
+	d := &DES{app: app, maxInside: opt.MaxVisits, source: &splitMix{}, when: rng.New(0, "des-arrival-times"), requests: rng.New(0, "des-requests")}
 	if d.maxInside == 0 {
 		d.maxInside = defaultMaxVisits
 	}
@@ -170,6 +166,7 @@ func NewDES(app *App, opt DESOptions) (*DES, error) {
 	d.stats = make([]desService, len(app.Services))
 	for s := range d.stats {
 		d.stats[s].balancing = balancings[app.Services[s].Balancing]
+		d.stats[s].nameHash = rng.Derive(0, app.Services[s].Name)
 	}
 	d.opServed, d.opCallMs = make([]float64, len(app.Ops)), make([]float64, len(app.Ops))
 	d.endpoints, d.carry = make([]desEndpoint, len(app.Endpoints)), make([]float64, len(app.Endpoints))
@@ -230,14 +227,13 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 		return err
 	}
 	d.seed, d.now, d.ticks = seed, 0, 0
-	d.balance.Reseed(seed, "des-balance")
 	d.when.Reseed(seed, "des-arrival-times")
 	d.requests.Reseed(seed, "des-requests")
 	d.timers, d.busy, d.steps = d.timers[:0], d.busy[:0], d.steps[:0]
 	d.visits, d.freeVisits = d.visits[:0], d.freeVisits[:0]
-	d.retries, d.freeRetries = d.retries[:0], d.freeRetries[:0]
+	d.retries, d.freeRetries, d.stale = d.retries[:0], d.freeRetries[:0], 0
 	for k := range d.classes {
-		d.classes[k].first, d.classes[k].size = 0, 0
+		d.classes[k].first, d.classes[k].size, d.classes[k].armed = 0, 0, false
 	}
 	d.freeReplicas = d.freeReplicas[:0]
 	for i := len(d.replicas) - 1; i >= 0; i-- {
@@ -245,12 +241,13 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 		d.freeReplicas = append(d.freeReplicas, int32(i))
 	}
 	for n := range d.nodes {
-		d.nodes[n] = desNode{cores: d.st.Nodes[n].CPUMillis / 1000, share: 1, replicas: d.nodes[n].replicas[:0]}
+		d.nodes[n] = desNode{share: 1, replicas: d.nodes[n].replicas[:0]}
 	}
 	for s := range d.stats {
 		x := &d.stats[s]
 		x.clear()
-		x.inside, x.turn, x.chunks, x.idle = 0, 0, 0, 0
+		x.inside, x.turn, x.chunks, x.idle, x.insideMs, x.since, x.made = 0, 0, 0, 0, 0, 0, 0
+		x.reported = [2]float64{}
 	}
 	for e := range d.endpoints {
 		d.endpoints[e] = desEndpoint{visits: d.endpoints[e].visits}
@@ -287,12 +284,17 @@ func (d *DES) Scale(req ScaleRequest) ScaleResult {
 
 // Step advances one tick. Pods that become ready at its end close the window early.
 func (d *DES) Step(load TickLoad) {
+	d.drawArrivals(load)
+	d.tick()
+}
+
+// tick runs one tick with the arrivals that are drawn.
+func (d *DES) tick() {
 	if d.ticks == 0 {
 		for e := range d.endpoints {
 			d.endpoints[e].latency.Reset()
 		}
 	}
-	d.drawArrivals(load)
 	d.ticks++
 	d.st.At += Tick
 	d.run(float64(d.st.At) / float64(time.Millisecond))
@@ -309,33 +311,39 @@ func (d *DES) Step(load TickLoad) {
 	}
 }
 
-// run carries out all events up to time end.
+// run carries out all events up to time end, those of that very time too.
 func (d *DES) run(end float64) {
+	const (
+		none = iota
+		request
+		timed
+		ofReplica
+	)
 	k := 0
 	for {
 		// The earliest of the three queues; among equals in this order.
-		at, kind := end, 0
-		if k < len(d.arrivals) && d.arrivals[k].at < at {
-			at, kind = d.arrivals[k].at, 1
+		at, kind := end, none
+		if k < len(d.arrivals) && d.arrivals[k].at <= at {
+			at, kind = d.arrivals[k].at, request
 		}
-		if len(d.timers) > 0 && d.timers[0].at < at {
-			at, kind = d.timers[0].at, 2
+		if len(d.timers) > 0 && (d.timers[0].at < at || kind == none && d.timers[0].at == at) {
+			at, kind = d.timers[0].at, timed
 		}
-		if len(d.busy) > 0 && d.busy[0].at < at {
-			at, kind = d.busy[0].at, 3
+		if len(d.busy) > 0 && (d.busy[0].at < at || kind == none && d.busy[0].at == at) {
+			at, kind = d.busy[0].at, ofReplica
 		}
 		d.now = at
 		switch kind {
-		case 1:
+		case none:
+			return
+		case request:
 			d.sendRequest(int(d.arrivals[k].endpoint), 0, at, d.requests.Uint64())
 			d.settle()
 			k++
-		case 2:
+		case timed:
 			d.fire(d.timers.pop())
-		case 3:
+		case ofReplica:
 			d.replicaEvent(d.busy[0].replica)
-		default:
-			return
 		}
 	}
 }
@@ -344,12 +352,13 @@ func (d *DES) run(end float64) {
 func (d *DES) fire(t timer) {
 	switch t.visit {
 	case deadlineTimer:
-		d.giveUp(&d.classes[t.gen], t.gen)
+		d.giveUp(t.gen)
 	case startTimer:
 		i := int32(t.gen)
-		if r := &d.replicas[i]; r.inUse && r.phase == PodStarting && r.startup && len(r.run) == 0 {
+		// An earlier pod of this slot may have left its timer.
+		if r := &d.replicas[i]; r.inUse && r.startup && r.startsAt == t.at && len(r.run) == 0 {
 			d.sync(r)
-			d.addChunk(r, d.app.Services[r.service].StartupCPUMs, startupWork)
+			d.addChunk(r, d.app.Services[r.service].StartupCPUMs, startupWork, 0)
 			d.replan(i)
 		}
 	case retryTimer:
@@ -357,63 +366,11 @@ func (d *DES) fire(t timer) {
 		d.freeRetries = append(d.freeRetries, t.gen)
 		d.carryOut(s)
 	default:
-		if v := &d.visits[t.visit]; v.gen == t.gen && v.state == visitWaiting {
+		if d.visits[t.visit].gen == t.gen {
 			d.compute(t.visit)
+		} else {
+			d.stale--
 		}
 	}
 	d.settle()
-}
-
-// giveUp ends the visits of a queue of deadlines that are still there at theirs.
-func (d *DES) giveUp(q *deadlines, class uint32) {
-	for q.size > 0 {
-		t := *q.head()
-		live := d.visits[t.visit].gen == t.gen
-		if live && t.at > d.now {
-			break
-		}
-		q.pop()
-		if live {
-			d.fail(t.visit)
-		}
-	}
-	if q.size > 0 {
-		d.timers.push(timer{q.head().at, deadlineTimer, class})
-	}
-}
-
-// drawArrivals draws the times of a tick's arrivals: given their number, those of a Poisson process are uniform.
-func (d *DES) drawArrivals(load TickLoad) {
-	d.arrivals = d.arrivals[:0]
-	total, visits := 0.0, 0.0
-	for e, n := range load.Arrivals {
-		total += n
-		visits += n * d.endpoints[e].visits
-	}
-	keep := min(1, maxTickArrivals/max(total, 1), maxTickVisits/max(visits, 1))
-	for e, n := range load.Arrivals {
-		x := &d.endpoints[e]
-		d.carry[e] += n * keep
-		whole := math.Floor(d.carry[e] + 1e-9)
-		d.carry[e] -= whole
-		x.offered += whole + n*(1-keep)
-		x.failed += n * (1 - keep)
-		d.stats[d.app.Entry].overflow += n * (1 - keep)
-		for range int(whole) {
-			d.arrivals = append(d.arrivals, arrival{d.now + d.when.Float64()*1000*Tick.Seconds(), int32(e)})
-		}
-	}
-	d.sortArrivals()
-}
-
-func (d *DES) sortArrivals() {
-	slices.SortFunc(d.arrivals, func(a, b arrival) int {
-		switch {
-		case a.at < b.at:
-			return -1
-		case a.at > b.at:
-			return 1
-		}
-		return int(a.endpoint - b.endpoint)
-	})
 }

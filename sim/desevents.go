@@ -138,29 +138,17 @@ func (d *DES) siftDown(k int, e replicaEvent) {
 	d.replicas[e.replica].place = int32(k)
 }
 
-// deadlines is the queue of those who wait with the same patience: first come, first to give up. Only its head has a
-// timer; who has been answered meanwhile is passed over when the head moves.
-type deadlines struct {
-	patienceMs  float64
-	ring        []timer // circular, a power of two long
-	first, size int
-}
-
-func (q *deadlines) push(t timer) {
-	if q.size == len(q.ring) {
-		longer := make([]timer, max(16, 2*len(q.ring)))
-		for i := range q.size {
-			longer[i] = q.ring[(q.first+i)&(len(q.ring)-1)]
-		}
-		q.ring, q.first = longer, 0
+// staleTimer notes that a timer has lost its visit. Once they are the better part, the heap is made anew without them.
+func (d *DES) staleTimer() {
+	d.stale++
+	if d.stale < 1024 || 2*d.stale < len(d.timers) {
+		return
 	}
-	q.ring[(q.first+q.size)&(len(q.ring)-1)] = t
-	q.size++
-}
-
-func (q *deadlines) head() *timer { return &q.ring[q.first] }
-
-func (q *deadlines) pop() {
-	q.first = (q.first + 1) & (len(q.ring) - 1)
-	q.size--
+	all := d.timers
+	d.timers, d.stale = all[:0], 0
+	for _, t := range all { // what is read is never behind what is written
+		if t.visit < 0 || d.visits[t.visit].gen == t.gen {
+			d.timers.push(t)
+		}
+	}
 }

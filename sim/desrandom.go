@@ -5,8 +5,29 @@ import (
 	"math/rand/v2"
 )
 
-// A request carries its own generator, so that its service times and call counts are the same whatever else happens
+// Every visit has a generator of its own. It starts from a number that follows from that of its caller's and from how many
+// calls the caller has made before, so the service times and call counts of a request are the same whatever else happens
 // in the system: controllers that are compared on one seed meet not only the same arrivals but the same work.
+
+// nextRandom is where the generator of a visit's next call starts. The multiplier is none that a generator's own numbers
+// step by, so the two never meet.
+func (v *visit) nextRandom() uint64 {
+	v.made++
+	return mix64(v.random + uint64(v.made)*0xd1342543de82ef95)
+}
+
+// retryRandom is where the generator of another try starts: it draws anew.
+func retryRandom(random uint64) uint64 { return mix64(random + 1) }
+
+// What a visit's number is used for beside its generator. A draw for one purpose leaves the others as they are.
+const (
+	forReplica    = 0x2545f4914f6cdd1d
+	forConnection = 0x9fb21c651e98df25
+	forBackoff    = 0xda942042e4dd58b5
+)
+
+// drawFor draws from [0, 1) for one purpose.
+func drawFor(random, purpose uint64) float64 { return unitOf(mix64(random ^ purpose)) }
 
 // splitMix is the SplitMix64 generator (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 // OOPSLA 2014): 64 bits of state, every seed as good as another.

@@ -11,7 +11,7 @@ type desReplica struct {
 	service int32
 	node    int32
 	gen     uint32 // of this slot, so that timers of an earlier pod are known
-	podID   int64
+	number  uint64 // names its streams: the service's name and how many replicas that has had before
 	phase   PodPhase
 	inUse   bool
 	seen    bool // while pods are compared with replicas
@@ -26,13 +26,15 @@ type desReplica struct {
 	use  float64 // cores in use
 	want float64 // cores that it would use on a free node
 	run  []chunk // heap by end
+	dead int     // chunks in it whose visits are gone
 
 	idleFrom float64 // when run last became empty
 
-	queue   visitList // for a worker
-	inside  int32     // visits taken in, waiting ones included
-	working int32     // visits that hold a worker
-	startup bool      // its start-up work is not yet done
+	queue    visitList // for a worker
+	inside   int32     // visits taken in, waiting ones included
+	working  int32     // visits that hold a worker
+	startup  bool      // its start-up work is not yet done
+	startsAt float64   // when that begins
 
 	quota     float64 // CPU ms in a period, +Inf without a limit
 	budget    float64 // left of it
@@ -57,6 +59,7 @@ type desReplica struct {
 type chunk struct {
 	end   float64 // v at which it is done
 	visit int32   // startupWork for the start of the pod itself
+	gen   uint32  // of the visit's slot
 }
 
 const startupWork = -1
@@ -81,20 +84,23 @@ func (d *DES) sync(r *desReplica) {
 		r.cpuMs += used
 		r.budget -= used
 	} else if r.stalled {
-		r.stallMs += dt * float64(len(r.run))
+		r.stallMs += dt * float64(len(r.run)-r.dead)
 	}
 }
 
 // addChunk gives a synced replica work to do. The caller replans.
-func (d *DES) addChunk(r *desReplica, work float64, visit int32) {
+func (d *DES) addChunk(r *desReplica, work float64, visit int32, gen uint32) {
 	if len(r.run) == 0 {
 		r.v = 0
 		if d.now >= r.periodEnd {
 			d.newPeriod(r)
 		}
 	}
+	r.push(chunk{r.v + work, visit, gen})
+}
+
+func (r *desReplica) push(c chunk) {
 	h := append(r.run, chunk{})
-	c := chunk{r.v + work, visit}
 	i := len(h) - 1
 	for i > 0 {
 		parent := (i - 1) / 2
@@ -108,38 +114,27 @@ func (d *DES) addChunk(r *desReplica, work float64, visit int32) {
 	r.run = h
 }
 
-// newPeriod moves to the CFS period that holds the present time. What was left of the last quota is lost.
-func (d *DES) newPeriod(r *desReplica) {
-	if math.IsInf(r.quota, 1) {
-		r.periodEnd = math.Inf(1)
-		return
+// asleep is the share of the wake-up cost that work pays which comes to a replica now: none while others run.
+func (d *DES) asleep(r *desReplica) float64 {
+	if len(r.run) > 0 || d.now <= r.idleFrom {
+		return 0
 	}
-	for r.periodEnd <= d.now {
-		r.periodEnd += cfsPeriodMs * (math.Floor((d.now-r.periodEnd)/cfsPeriodMs) + 1)
+	if s := d.app.Services[r.service].SleepMs; s > 0 && r.idleFrom >= 0 {
+		return -math.Expm1((r.idleFrom - d.now) / s)
 	}
-	r.budget = r.quota
-	r.stalled = false
-	r.periods++
+	return 1
 }
 
-// removeChunk takes out the chunk at place i of the heap.
-func (r *desReplica) removeChunk(i int) {
-	h := r.run
-	n := len(h) - 1
-	c := h[n]
-	h = h[:n]
+// pop removes the chunk that ends first.
+func (r *desReplica) pop() {
+	n := len(r.run) - 1
+	c := r.run[n]
+	h := r.run[:n]
 	r.run = h
-	if i == n {
+	if n == 0 {
 		return
 	}
-	for i > 0 {
-		parent := (i - 1) / 2
-		if h[parent].end <= c.end {
-			break
-		}
-		h[i] = h[parent]
-		i = parent
-	}
+	i := 0
 	for {
 		child := 2*i + 1
 		if child >= n {
@@ -157,10 +152,55 @@ func (r *desReplica) removeChunk(i int) {
 	h[i] = c
 }
 
+// bury takes out the chunks of visits that are gone, as far as they come up; all of them once they are the better part.
+// So a cancelled visit needs no search for its chunk.
+func (d *DES) bury(r *desReplica) {
+	switch {
+	case r.dead == len(r.run):
+		r.run, r.dead, r.idleFrom = r.run[:0], 0, d.now
+	case r.dead >= 32 && 2*r.dead >= len(r.run):
+		all := r.run
+		r.run, r.dead = all[:0], 0
+		for _, c := range all { // what is read is never behind what is written
+			if d.lives(r, c) {
+				r.push(c)
+			}
+		}
+	}
+	for r.dead > 0 && !d.lives(r, r.run[0]) {
+		r.pop()
+		r.dead--
+	}
+}
+
+func (d *DES) lives(r *desReplica, c chunk) bool {
+	if c.visit == startupWork {
+		return r.startup
+	}
+	return d.visits[c.visit].gen == c.gen
+}
+
+// newPeriod moves to the CFS period that holds the present time. What was left of the last quota is lost.
+func (d *DES) newPeriod(r *desReplica) {
+	if math.IsInf(r.quota, 1) {
+		r.periodEnd = math.Inf(1)
+		return
+	}
+	for r.periodEnd <= d.now {
+		r.periodEnd += cfsPeriodMs * (math.Floor((d.now-r.periodEnd)/cfsPeriodMs) + 1)
+	}
+	r.budget = r.quota
+	r.stalled = false
+	r.periods++
+}
+
 // replan works out a synced replica's speed and its next event.
 func (d *DES) replan(i int32) {
 	r := &d.replicas[i]
-	n := len(r.run)
+	if r.dead > 0 {
+		d.bury(r)
+	}
+	n := len(r.run) - r.dead
 	want := 0.0
 	if n > 0 && !r.stalled {
 		want = min(float64(n), r.cores)
@@ -232,7 +272,7 @@ func (d *DES) replicaEvent(i int32) {
 	default:
 		c := r.run[0]
 		r.v = c.end
-		r.removeChunk(0)
+		r.pop()
 		if len(r.run) == 0 {
 			r.idleFrom = d.now
 		}

@@ -22,8 +22,11 @@ func (d *DES) reconcile() {
 			}
 			r := &d.replicas[p.replica]
 			r.seen, r.phase = true, p.phase
-			if p.phase == PodReady {
+			switch p.phase {
+			case PodReady:
 				ready = append(ready, p.replica)
+			case PodTerminating:
+				d.stopStart(p.replica)
 			}
 			d.setQuota(p.replica, d.st.Services[s].QuotaMillis)
 		}
@@ -34,7 +37,32 @@ func (d *DES) reconcile() {
 			d.kill(int32(i))
 		}
 	}
+	d.shareIdle()
 	d.settle()
+}
+
+// shareIdle takes from each node what its pods use when idle, whatever their requests do. Idle use that fills a node
+// leaves a twentieth of it, so that everything ends.
+func (d *DES) shareIdle() {
+	for n := range d.nodes {
+		node, all := &d.nodes[n], d.st.Nodes[n].CPUMillis
+		idle := 0.0
+		for _, k := range node.replicas {
+			idle += d.replicas[k].idleMillis(d.app)
+		}
+		if cores := max(all-idle, all/20) / 1000; cores != node.cores {
+			node.cores = cores
+			d.shareNode(node, -1)
+		}
+	}
+}
+
+// idleMillis is the CPU that a pod uses whatever its requests do. One that starts has its start-up work instead.
+func (r *desReplica) idleMillis(app *App) float64 {
+	if r.phase == PodStarting {
+		return 0
+	}
+	return app.Services[r.service].BaseCPUMillis
 }
 
 // newReplica makes the replica of a pod that is on a node.
@@ -49,7 +77,7 @@ func (d *DES) newReplica(s int, p *pod) int32 {
 	}
 	svc := &d.app.Services[s]
 	r := &d.replicas[i]
-	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, podID: p.id, phase: p.phase, inUse: true,
+	*r = desReplica{service: int32(s), node: int32(p.node), gen: r.gen + 1, number: d.stats[s].nextReplica(), phase: p.phase, inUse: true,
 		cores: float64(svc.Cores), speed: d.st.Nodes[p.node].SpeedFactor, served: p.served, last: d.now, idleFrom: -1,
 		run: r.run[:0], budgets: r.budgets[:0], pinned: r.pinned[:0], queue: visitList{first: -1, last: -1},
 		quota: math.Inf(1), budget: math.Inf(1), periodEnd: math.Inf(1), place: -1}
@@ -69,18 +97,38 @@ func (d *DES) newReplica(s int, p *pod) int32 {
 	d.nodes[p.node].replicas = append(d.nodes[p.node].replicas, i)
 	if p.phase == PodStarting && svc.StartupCPUMs > 0 {
 		r.startup = true
-		d.timers.push(timer{max(d.now, float64(p.startedAt+svc.StartupFixed)/float64(time.Millisecond)), startTimer, uint32(i)})
+		r.startsAt = max(d.now, float64(p.startedAt+svc.StartupFixed)/float64(time.Millisecond))
+		d.timers.push(timer{r.startsAt, startTimer, uint32(i)})
 	}
 	return i
+}
+
+// stopStart ends the start-up of a pod that is removed before it was ready.
+func (d *DES) stopStart(i int32) {
+	r := &d.replicas[i]
+	if !r.startup {
+		return
+	}
+	r.startup = false
+	if len(r.run) > 0 { // a pod that starts has nothing else to do
+		d.sync(r)
+		r.dead++
+		d.replan(i)
+	}
+}
+
+// nextReplica numbers the replicas of a service, apart from those of others, so that a service that nobody calls changes nothing.
+func (x *desService) nextReplica() uint64 {
+	x.made++
+	return x.nameHash + x.made
 }
 
 // setQuota changes the CPU limit of a replica in place. What it has used of the period's quota stays used.
 func (d *DES) setQuota(i int32, millis float64) {
 	r := &d.replicas[i]
-	svc := &d.app.Services[r.service]
 	quota := math.Inf(1)
 	if millis < 1000*r.cores {
-		quota = (millis - svc.BaseCPUMillis) * cfsPeriodMs / 1000
+		quota = (millis - r.idleMillis(d.app)) * cfsPeriodMs / 1000
 	}
 	if quota == r.quota {
 		return
@@ -90,10 +138,12 @@ func (d *DES) setQuota(i int32, millis float64) {
 	case math.IsInf(quota, 1):
 		r.budget, r.periodEnd, r.stalled = quota, quota, false
 	case math.IsInf(r.quota, 1):
-		// Each replica has periods of its own: the kernel's timer starts with the cgroup.
-		phase := unitOf(mix64(d.seed+uint64(r.podID)*0x9e3779b97f4a7c15)) * cfsPeriodMs
-		r.periodEnd = phase + cfsPeriodMs*(math.Floor((d.now-phase)/cfsPeriodMs)+1)
-		r.budget = quota
+		// Each replica has periods of its own: the kernel's timer starts with the cgroup. The first begins with the work.
+		phase := unitOf(mix64(d.seed+r.number*0x9e3779b97f4a7c15)) * cfsPeriodMs
+		r.periodEnd, r.budget = phase+cfsPeriodMs*math.Floor((d.now-phase)/cfsPeriodMs), quota
+		if r.quota = quota; len(r.run) > 0 {
+			d.newPeriod(r)
+		}
 	default:
 		r.budget += quota - r.quota
 		if r.stalled && r.budget > 0 {
@@ -113,7 +163,7 @@ func (d *DES) kill(i int32) {
 		}
 	}
 	d.sync(r)
-	r.run = r.run[:0]
+	r.run, r.dead = r.run[:0], 0
 	d.replan(i)
 	node := &d.nodes[r.node]
 	for k, x := range node.replicas {
@@ -147,12 +197,14 @@ func (d *DES) requestDone(endpoint int, ms float64) {
 	}
 }
 
-// requestFailed counts a request that failed, or lets its client try again.
+// requestFailed counts a request that failed, or lets its client try again. random is where its visit's generator started.
 func (d *DES) requestFailed(endpoint int, attempt int32, started float64, random uint64) {
 	ep, x := &d.app.Endpoints[endpoint], &d.endpoints[endpoint]
 	if int(attempt) < ep.Retries && (ep.RetryBudget <= 0 || x.budget.take(d.now, ep.RetryBudget)) {
-		d.later(step{what: sendRequest, call: int32(endpoint), attempt: attempt + 1, started: started, random: random})
-		return
+		retry := step{what: sendRequest, call: int32(endpoint), attempt: attempt + 1, started: started, random: random}
+		if d.later(retry, int32(d.app.Entry)) {
+			return
+		}
 	}
 	x.failed++
 }
@@ -179,7 +231,8 @@ func (d *DES) closeWindow() {
 
 func (d *DES) reportService(s int, dt float64) {
 	v, x, svc := &d.st.Services[s], &d.stats[s], &d.app.Services[s]
-	v.ArrivalRPS, v.ServedRPS, v.FailedRPS, v.RefusedRPS, v.Overflow = x.arrived/dt, x.served/dt, x.failed/dt, x.refused/dt, x.overflow
+	v.ArrivalRPS, v.ServedRPS, v.FailedRPS, v.RefusedRPS, v.CancelledRPS = x.arrived/dt, x.served/dt, x.failed/dt, x.refused/dt, x.cancelled/dt
+	v.Overflow = x.overflow
 	v.MeanMs, v.OwnMs, v.P95Ms = ratio(x.sumMs, x.served), ratio(x.ownMs, x.served), x.latency.quantile(0.95)
 	v.ErrorRate = ratio(x.failed, x.failed+x.served)
 	v.MemMiB = svc.MemBaseMiB
@@ -195,24 +248,22 @@ func (d *DES) reportService(s int, dt float64) {
 		}
 		r := &d.replicas[p.replica]
 		d.sync(r)
-		r.usedM = r.cpuMs / dt
-		if p.phase != PodStarting {
-			r.usedM += svc.BaseCPUMillis
-		}
+		r.usedM = r.cpuMs/dt + r.idleMillis(d.app)
 		r.cpuMs = 0
 		periods += r.periods
 		throttled += r.throttled
 		stallMs += r.stallMs
 		r.periods, r.throttled, r.stallMs = 0, 0, 0
 		v.CPUUsedMillis += r.usedM
-		v.Backlog += float64(r.queue.size) + max(0, float64(len(r.run))-r.cores)
+		v.Backlog += float64(r.queue.size) + max(0, float64(len(r.run)-r.dead)-r.cores)
 		p.served = r.served
 		r.cold = coldFactor(svc, r.served) > 1
 		node := &d.st.Nodes[r.node]
 		node.CPUUsedMillis += r.usedM
 		node.MemUsedMiB += v.MemMiB
 	}
-	v.StallMs = ratio(stallMs, x.served)
+	v.StallMs, v.WakeShare = ratio(stallMs, x.served), ratio(x.idle-x.reported[1], x.chunks-x.reported[0])
+	x.reported = [2]float64{x.chunks, x.idle}
 	if d.collect != nil {
 		x.latency.addTo(&d.collect[s])
 	}
@@ -221,8 +272,24 @@ func (d *DES) reportService(s int, dt float64) {
 }
 
 func (x *desService) clear() {
-	x.arrived, x.served, x.failed, x.refused, x.overflow, x.sumMs, x.ownMs = 0, 0, 0, 0, 0, 0, 0
+	x.arrived, x.served, x.failed, x.refused, x.overflow, x.cancelled = 0, 0, 0, 0, 0, 0
+	x.sumMs, x.ownMs = 0, 0
 	x.latency.clear()
+}
+
+// move changes the number of visits inside.
+func (x *desService) move(now float64, by int) {
+	x.insideMs += float64(x.inside) * (now - x.since)
+	x.since = now
+	x.inside += by
+}
+
+// VisitSeconds is the time that visits have spent in service s since Reset, those that are still there included: the integral of
+// their number over time.
+func (d *DES) VisitSeconds(s int) float64 {
+	x := &d.stats[s]
+	x.move(d.now, 0)
+	return x.insideMs / 1000
 }
 
 // AddLatencies adds the completed requests of the last window.

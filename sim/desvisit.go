@@ -9,7 +9,6 @@ type visit struct {
 	op      int32
 	replica int32
 	parent  int32 // -1 for a request
-	root    int32 // the request's own visit, which carries its generator
 	call    int32 // index into the caller's calls; of a request, the endpoint
 	attempt int32 // how often the call was tried before
 	child   int32 // first of its calls in progress, linked by next and prev
@@ -21,8 +20,9 @@ type visit struct {
 	at      int32 // index of the current call
 	left    int32 // how often it is still to be made
 	pending int32 // calls in progress
+	made    int32 // calls made anew so far
 	counts  uint64
-	random  uint64 // state of the request's generator
+	random  uint64 // where its generator starts
 	chunkMs float64
 	arrived float64 // at the replica
 	called  float64 // when it began to wait for calls
@@ -55,7 +55,7 @@ type step struct {
 	call    int32
 	attempt int32
 	started float64
-	random  uint64
+	random  uint64 // where the generator of the visit to be made starts
 }
 
 type stepKind uint8
@@ -89,7 +89,7 @@ func (d *DES) carryOut(s step) {
 	case resumeVisit:
 		d.resume(s.visit)
 	case retryCall:
-		d.makeCall(s.visit, s.call, s.attempt)
+		d.makeCall(s.visit, s.call, s.attempt, s.random)
 	}
 }
 
@@ -101,39 +101,25 @@ func (d *DES) sendRequest(endpoint int, attempt int32, started float64, random u
 	}
 	i := d.arrive(int32(ep.Op), -1, int32(endpoint), attempt, random)
 	if i < 0 {
-		d.requestFailed(endpoint, attempt, started, mix64(random+1))
+		d.requestFailed(endpoint, attempt, started, random)
 		return
 	}
 	d.visits[i].started = started
 	d.watch(i, d.endpointClass[endpoint])
 }
 
-// makeCall lets visit p make its call.
-func (d *DES) makeCall(p, call, attempt int32) {
+// makeCall lets visit p make its call. random is where the generator of the visit that this makes starts.
+func (d *DES) makeCall(p, call, attempt int32, random uint64) {
 	c := &d.ops[d.visits[p].op].calls[call]
 	if attempt == 0 && c.budget >= 0 {
 		d.replicas[d.visits[p].replica].budgets[c.budget].fresh(d.now)
 	}
-	i := d.arrive(c.op, p, call, attempt, 0)
+	i := d.arrive(c.op, p, call, attempt, random)
 	if i < 0 {
-		d.answered(p, call, attempt, false)
+		d.answered(p, call, attempt, random, false)
 		return
 	}
-	d.watch(i, d.ops[d.visits[p].op].calls[call].class)
-}
-
-// watch notes until when the caller of visit i waits for it.
-func (d *DES) watch(i int32, class int32) {
-	if class < 0 {
-		return
-	}
-	q := &d.classes[class]
-	v := &d.visits[i]
-	t := timer{d.now + q.patienceMs, i, v.gen}
-	q.push(t)
-	if q.size == 1 {
-		d.timers.push(timer{t.at, deadlineTimer, uint32(class)})
-	}
+	d.watch(i, c.class)
 }
 
 // arrive brings a visit of op to a replica: it gets a worker, waits for one, or is refused (-1).
@@ -141,16 +127,8 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	s := d.ops[op].service
 	st := &d.stats[s]
 	st.arrived++
-	i := d.newVisit()
-	v := &d.visits[i]
-	v.op, v.parent, v.call, v.attempt = op, parent, call, attempt
-	v.root = i
-	v.random = random
-	if parent >= 0 {
-		v.root = d.visits[parent].root
-	}
-	k := d.choose(s, v)
 	svc := &d.app.Services[s]
+	k := d.choose(s, parent, random)
 	if k >= 0 && st.inside >= d.maxInside {
 		st.overflow++
 		k = -1
@@ -158,12 +136,14 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	if k < 0 || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
 		st.failed++
 		st.refused++
-		d.free(i)
 		return -1
 	}
+	i := d.newVisit()
+	v := &d.visits[i]
+	v.op, v.parent, v.call, v.attempt, v.random = op, parent, call, attempt, random
 	r := &d.replicas[k]
 	r.inside++
-	st.inside++
+	st.move(d.now, 1)
 	v.replica, v.arrived = k, d.now
 	if parent >= 0 {
 		d.adopt(parent, i)
@@ -183,8 +163,7 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 func (d *DES) begin(i int32) {
 	v := &d.visits[i]
 	op := &d.ops[v.op]
-	root := &d.visits[v.root]
-	d.source.state = root.random
+	d.source.state = v.random
 	work, chunks := 0.0, float64(op.chunks)
 	if op.cpu.mean > 0 {
 		work = op.cpu.draw(d.random)
@@ -197,7 +176,6 @@ func (d *DES) begin(i int32) {
 	if op.wait.mean > 0 {
 		wait = op.wait.draw(d.random)
 	}
-	root.random = d.source.state
 	r := &d.replicas[v.replica]
 	v.chunkMs = work / chunks
 	if r.cold {
@@ -218,9 +196,9 @@ func (d *DES) compute(i int32) {
 	op := &d.ops[v.op]
 	r := &d.replicas[v.replica]
 	work := v.chunkMs
-	idle := len(r.run) == 0 && d.now > r.idleFrom
-	if op.wakeMs > 0 && idle {
-		wake := op.wakeMs
+	idle := d.asleep(r)
+	if op.wakeMs > 0 && idle > 0 {
+		wake := op.wakeMs * idle
 		if r.cold {
 			wake *= coldFactor(&d.app.Services[op.service], r.served)
 		}
@@ -232,12 +210,10 @@ func (d *DES) compute(i int32) {
 	}
 	st := &d.stats[op.service]
 	st.chunks++
-	if idle {
-		st.idle++
-	}
+	st.idle += idle
 	v.state = visitRunning
 	d.sync(r)
-	d.addChunk(r, work, i)
+	d.addChunk(r, work, i, v.gen)
 	d.replan(v.replica)
 }
 
@@ -275,7 +251,7 @@ func (d *DES) proceed(i int32) {
 	v.left--
 	v.pending = 1
 	v.state, v.called = visitCalling, d.now
-	d.makeCall(i, v.at, 0)
+	d.makeCall(i, v.at, 0, v.nextRandom())
 }
 
 // callAll makes all calls of a parallel operation.
@@ -295,7 +271,7 @@ func (d *DES) callAll(i int32) {
 	gen, counts := v.gen, v.counts
 	for k := range op.calls {
 		for range op.calls[k].drawn(counts, int32(k)) {
-			d.makeCall(i, int32(k), 0)
+			d.makeCall(i, int32(k), 0, d.visits[i].nextRandom())
 			if d.visits[i].gen != gen { // a refused call has failed it
 				return
 			}
@@ -313,13 +289,15 @@ func (d *DES) resume(i int32) {
 	d.compute(i)
 }
 
-// answered tells visit p how a call ended.
-func (d *DES) answered(p, call, attempt int32, ok bool) {
+// answered tells visit p how a call ended. random is where the generator of the visit that the call made started.
+func (d *DES) answered(p, call, attempt int32, random uint64, ok bool) {
 	v := &d.visits[p]
 	c := &d.ops[v.op].calls[call]
 	if !ok && attempt < c.retries && (c.budget < 0 || d.replicas[v.replica].budgets[c.budget].take(d.now, c.retryBudget)) {
-		d.later(step{what: retryCall, visit: p, gen: v.gen, call: call, attempt: attempt + 1})
-		return
+		retry := step{what: retryCall, visit: p, gen: v.gen, call: call, attempt: attempt + 1, random: random}
+		if d.later(retry, d.ops[c.op].service) {
+			return
+		}
 	}
 	if !ok && !c.optional {
 		d.fail(p)
@@ -341,13 +319,13 @@ func (d *DES) complete(i int32) {
 	d.opCallMs[v.op] += v.callMs
 	st.latency.add(took)
 	d.replicas[v.replica].served++
-	p, call, attempt := v.parent, v.call, v.attempt
+	p, call, attempt, random := v.parent, v.call, v.attempt, v.random
 	if p < 0 {
 		d.requestDone(int(call), d.now-v.started)
 	}
 	d.leave(i)
 	if p >= 0 {
-		d.answered(p, call, attempt, true)
+		d.answered(p, call, attempt, random, true)
 	}
 }
 
@@ -356,43 +334,50 @@ func (d *DES) fail(i int32) {
 	v := &d.visits[i]
 	d.stats[d.ops[v.op].service].failed++
 	p, call, attempt, started, random := v.parent, v.call, v.attempt, v.started, v.random
-	d.cancel(i)
+	d.remove(i)
 	if p < 0 {
-		d.requestFailed(int(call), attempt, started, mix64(random+1))
+		d.requestFailed(int(call), attempt, started, random)
 		return
 	}
-	d.answered(p, call, attempt, false)
+	d.answered(p, call, attempt, random, false)
 }
 
-// cancel takes a visit and all its calls out of the system.
+// cancel ends a visit whose caller no longer waits for it.
 func (d *DES) cancel(i int32) {
+	d.stats[d.ops[d.visits[i].op].service].cancelled++
+	d.remove(i)
+}
+
+// remove takes a visit out of the system, and all its calls.
+func (d *DES) remove(i int32) {
 	for d.visits[i].child >= 0 {
 		d.cancel(d.visits[i].child)
 	}
 	v := &d.visits[i]
-	r := &d.replicas[v.replica]
-	switch v.state {
+	k, state := v.replica, v.state
+	r := &d.replicas[k]
+	switch state {
 	case visitQueued:
 		d.unqueue(&r.queue, i)
 		r.working++ // leave gives back a worker that it never had
 	case visitRunning:
 		d.sync(r)
-		for k := range r.run {
-			if r.run[k].visit == i {
-				r.removeChunk(k)
-				break
-			}
-		}
-		d.replan(v.replica)
+		r.dead++
 	}
 	d.leave(i)
+	switch state { // now that what is left of it can be told from what is alive
+	case visitWaiting:
+		d.staleTimer()
+	case visitRunning:
+		d.replan(k)
+	}
 }
 
 // leave takes a visit off its replica, hands its worker on, and frees the slot.
 func (d *DES) leave(i int32) {
 	v := &d.visits[i]
 	r := &d.replicas[v.replica]
-	d.stats[r.service].inside--
+	d.stats[r.service].move(d.now, -1)
 	r.inside--
 	r.working--
 	if r.queue.size > 0 && int(r.working) < d.app.Services[r.service].Workers {

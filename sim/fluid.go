@@ -36,8 +36,10 @@ type Fluid struct {
 	backlog   []float64  // [op] visits waiting
 	backlogMs []float64  // [service] CPU ms that its backlog stands for
 	podCPU    []float64  // [service] CPU of a ready pod over the last window
-	holdMs    []float64  // [service] how long a visit held a worker in the last window: its time without the wait for one
+	holdMs    []float64  // [service] how long a visit holds a worker but for backlogs below it (room)
 	anyWaits  bool
+	ages      []crowdAge
+	crowd     []float64 // [service] requests in the backlog for each one's worth of work
 	endpoints []duration
 	own       []float64      // [op] time of one visit in its own service
 	answers   []endpointPerf // [endpoint]
@@ -66,14 +68,19 @@ type endpointPerf struct {
 var _ Engine = (*Fluid)(nil)
 
 // FluidOptions configures a [Fluid]. The zero value is the default.
-type FluidOptions struct{}
+type FluidOptions struct {
+	// FitVisits is how many visits the request-level engine simulates to find out how the application departs from the
+	// formulas. More take longer and give smaller errors; 0 means 1.2 million, about half a second. What the first engine
+	// or [Planner] of an application has found holds for all.
+	FitVisits float64
+}
 
 // NewFluid makes an engine for app. Reset it before use.
-func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
+func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	if app == nil || len(app.graph.order) == 0 {
 		return nil, errors.New("fluid engine: the application is not compiled; read it with DecodeApp")
 	}
-	f := &Fluid{app: app, g: &app.graph, x: app.response()}
+	f := &Fluid{app: app, g: &app.graph, x: app.response(opt.FitVisits)}
 	f.cl = newCluster(app, &f.st)
 	nE, nO, nS := len(app.Endpoints), len(app.Ops), len(app.Services)
 	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
@@ -81,6 +88,10 @@ func NewFluid(app *App, _ FluidOptions) (*Fluid, error) {
 	f.endpoints, f.answers = make([]duration, nE), make([]endpointPerf, nE)
 	f.failShare, f.completed = make([]float64, nE), make([]float64, nE)
 	f.load, f.perf, f.solvers = make([]serviceLoad, nS), make([]servicePerf, nS), make([]solver, nS)
+	f.crowd, f.ages = make([]float64, nS), make([]crowdAge, nS)
+	for s := range f.ages {
+		f.ages[s].windows = make([]agedWindow, 0, maxAges)
+	}
 	f.backlogMs, f.holdMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS)
 	f.ops, f.own, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO), make([]float64, nO)
 	f.mix, f.traits = make([]mixCell, nS*nE), make([]serviceTraits, nS)
@@ -121,6 +132,10 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.podCPU)
 	clear(f.completed)
 	f.anyWaits = false
+	for s := range f.crowd {
+		f.crowd[s] = 1
+		f.ages[s].windows, f.ages[s].served, f.ages[s].endS = f.ages[s].windows[:0], 0, 0
+	}
 	return nil
 }
 

@@ -350,6 +350,7 @@ func TestFluidIsDeterministic(t *testing.T) {
 }
 
 func BenchmarkEngineStep(b *testing.B) {
+	benchmarkDES(b)
 	b.Run("engine=fluid/services=11", func(b *testing.B) {
 		app := onlineBoutique(b)
 		replicas := app.InitialReplicas()

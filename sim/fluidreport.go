@@ -178,7 +178,7 @@ func (f *Fluid) count() {
 func (f *Fluid) reportServices() {
 	for s := range f.st.Services {
 		v, p := &f.st.Services[s], &f.perf[s]
-		v.Throttled = p.stalled
+		v.Throttled, v.WakeShare = p.stalled, p.idle
 		var mixed duration
 		all, own, visited := &mixed, 0.0, false
 		if ops := f.g.opsOf[s]; len(ops) == 1 {
@@ -192,7 +192,7 @@ func (f *Fluid) reportServices() {
 		}
 		v.MeanMs, v.OwnMs, v.StallMs = all.mean, own, p.stallMs
 		v.P95Ms = visitP95(all, p)
-		f.holdMs[s] = all.mean - p.delayMs
+		f.holdMs[s] = all.mean - all.delay
 	}
 }
 

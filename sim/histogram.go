@@ -77,6 +77,29 @@ func (h *Histogram) MeanMs() float64 {
 	return h.sum / h.total
 }
 
+// CountBelow is the weight of the latencies up to ms: exact where ms is the edge of a bucket, interpolated within it like
+// QuantileMs elsewhere.
+func (h *Histogram) CountBelow(ms float64) float64 {
+	k := bucketOf(ms)
+	acc := 0.0
+	for _, c := range h.counts[:k] {
+		acc += c
+	}
+	if k == 0 {
+		return acc + h.counts[0]*max(0, min(1, ms/histMinMs))
+	}
+	return acc + h.counts[k]*max(0, min(1, math.Log(ms/histEdge(k-1))/histLogGrowth))
+}
+
+// BucketEdgeMs is the edge of a bucket that is nearest to ms.
+func BucketEdgeMs(ms float64) float64 {
+	k := bucketOf(ms)
+	if k > 0 && ms/histEdge(k-1) < histEdge(k)/ms {
+		k--
+	}
+	return histEdge(k)
+}
+
 // QuantileMs returns the latency below which share p of the requests lie, interpolated within the bucket on a
 // logarithmic scale; 0 if nothing was added.
 func (h *Histogram) QuantileMs(p float64) float64 {

@@ -52,7 +52,7 @@ func hostileApp(t *rapid.T) string {
 // to nothing: numbers stay finite and not negative, nothing panics, nothing goes on for ever.
 func TestHostileApplications(t *testing.T) {
 	for name, newEngine := range map[string]func(*sim.App) (sim.Engine, error){
-		"fluid": func(a *sim.App) (sim.Engine, error) { return sim.NewFluid(a, sim.FluidOptions{}) },
+		"fluid": func(a *sim.App) (sim.Engine, error) { return sim.NewFluid(a, sim.FluidOptions{FitVisits: 1e4}) },
 		"des":   func(a *sim.App) (sim.Engine, error) { return sim.NewDES(a, sim.DESOptions{MaxVisits: 1000}) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestHostileEnvironments(t *testing.T) {
 		}
 		cfg := sim.DefaultEnvConfig()
 		cfg.NumEnvs, cfg.Workers = 1, 1
-		env, err := sim.NewVecEnv(app, cfg, source, 1, func() (sim.Engine, error) { return sim.NewFluid(app, sim.FluidOptions{}) })
+		env, err := sim.NewVecEnv(app, cfg, source, 1, func() (sim.Engine, error) { return sim.NewFluid(app, sim.FluidOptions{FitVisits: 1e4}) })
 		if err != nil {
 			t.Fatal(err)
 		}

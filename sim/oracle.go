@@ -42,7 +42,7 @@ func (o *Oracle) Reset(app *App, _ uint64) error {
 	o.app, o.lead = app, o.lead[:0]
 	for s := range app.Services {
 		svc := &app.Services[s]
-		o.lead = append(o.lead, svc.StartupFixed+svc.StartupJitter+startupCPU(svc, svc.CPULimitMillis*slowest))
+		o.lead = append(o.lead, svc.StartupFixed+svc.StartupJitter+startupCPU(svc, svc.CPULimitMillis, slowest))
 	}
 	return nil
 }

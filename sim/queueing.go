@@ -32,13 +32,15 @@ type serviceCapacity struct {
 	cold        float64     // CPU per visit relative to warm replicas, averaged over replicas
 	share       float64     // share of its quota that a replica can get on its node, 1 unless the node is full
 	perBatch    float64     // 1 over the visits that count as one where they come in a row (batchOf)
+	sparedBy    []float64   // by replicas less 1, see compileSleep; nothing without SleepMs
+	spared      float64     // of it, that of these replicas
 	sheet       *stallSheet // of its quota, filled when needed
 }
 
 // newCapacity is that of ready, warm replicas of service s.
 func newCapacity(app *App, s int, replicas, quotaMillis, speed float64, sheet *stallSheet) serviceCapacity {
 	svc := &app.Services[s]
-	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, sheet: sheet}
+	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, sheet: sheet, sparedBy: app.graph.spared[s]}
 	c.setReplicas(replicas, app.graph.batch[s])
 	return c
 }
@@ -47,6 +49,9 @@ func (c *serviceCapacity) setReplicas(n, batch float64) {
 	c.replicas = n
 	c.logReplicas = math.Log(max(n, 1))
 	c.perBatch = 1 / batchOf(batch, n)
+	if k := len(c.sparedBy); k > 0 {
+		c.spared = c.sparedBy[min(max(int(n), 1), k)-1]
+	}
 }
 
 // limited tells whether the quota is less than the cores.
@@ -117,18 +122,30 @@ func utilisation(floor, wake, core, k float64) (u, idle float64) {
 // fullUtil is where utilisation ends up on the brink of overload: stalls leave some quota unused for good.
 const fullUtil = 0.998
 
-// congestionAt is the mean delay of a visit by others on a replica without a quota, in units of its work: processor sharing
-// over k cores, rho/(1-rho) for one (M/G/1-PS), rho^2/(1-rho^2) for two, in general the mean wait of M/M/k (processor
-// sharing is insensitive to the distribution of work), after Sakasegawa (Ann. Inst. Statist. Math. 29, 1977).
+// congestionAt is the mean delay of a visit by others on a replica without a quota, in units of its work: processor
+// sharing over k cores, rho/(1-rho) for one (M/G/1-PS), in general C/(k(1-rho)) with Erlang's C, as the mean wait of
+// M/M/k (processor sharing is insensitive to the distribution of work). On many cores nobody waits but near saturation.
 func congestionAt(rho, k float64) float64 {
 	switch {
 	case k == 1:
 		return rho / (1 - rho)
 	case k == 2:
 		return rho * rho / (1 - rho*rho)
+	case k > maxErlangCores:
+		// Sakasegawa, Ann. Inst. Statist. Math. 29, 1977; within 0.005.
+		return math.Pow(rho, math.Sqrt(2*(k+1))-1) / (k * (1 - rho))
+	case rho <= 0:
+		return 0
 	}
-	return math.Pow(rho, math.Sqrt(2*(k+1))-1) / (k * (1 - rho))
+	inverse := 1.0 // of Erlang's B formula, by its recursion
+	for i := 1.0; i <= k; i++ {
+		inverse = 1 + i/(k*rho)*inverse
+	}
+	return 1 / ((1 + (inverse-1)*(1-rho)) * k * (1 - rho))
 }
+
+// maxErlangCores bounds the steps that congestionAt takes.
+const maxErlangCores = 64
 
 func positive(x float64) float64 {
 	if x < 0.02 {

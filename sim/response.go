@@ -19,6 +19,7 @@ type serviceResponse struct {
 	congestion plane      // factor on the delay by others
 	idlePower  [2]float64 // k = k0 + k1 ln replicas in idle = (1 - floor core)(1 - floor^k)
 	throttled  float64    // factor on the share of throttled periods
+	crowd      float64    // factor on the visits that stand in a backlog (Fluid.crowding)
 	wakes      float64    // share of wake-ups that queues follow (pressure)
 }
 
@@ -62,10 +63,14 @@ type lazyResponse struct {
 	value *response
 }
 
-// response returns the application's response, which the first call measures (some tenths of a second).
-func (a *App) response() *response {
+// response returns the application's response, which the first call measures with so many visits (0 = the default, some
+// tenths of a second).
+func (a *App) response(visits float64) *response {
 	l := a.graph.lazy
-	l.once.Do(func() { l.value = fitResponse(a, defaultFitVisits) })
+	if visits <= 0 {
+		visits = defaultFitVisits
+	}
+	l.once.Do(func() { l.value = fitResponse(a, visits) })
 	return l.value
 }
 
@@ -73,7 +78,7 @@ func (a *App) response() *response {
 func neutralResponse(app *App) *response {
 	x := &response{services: make([]serviceResponse, len(app.Services)), parallel: make([][2]float64, len(app.Ops)), endpoints: make([]endpointResponse, len(app.Endpoints))}
 	for s := range x.services {
-		x.services[s] = serviceResponse{visits: 1, stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1}
+		x.services[s] = serviceResponse{visits: 1, stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1, crowd: 1}
 	}
 	for o := range x.parallel {
 		x.parallel[o] = [2]float64{1, 0}

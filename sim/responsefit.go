@@ -17,6 +17,7 @@ func fitResponse(app *App, visits float64) *response {
 	f.fitServices()
 	f.fitParallel()
 	f.fitEndpoints()
+	f.fitCrowds()
 	return f.x
 }
 
@@ -24,6 +25,7 @@ const (
 	defaultFitVisits = 1.2e6 // about half a second
 	fitPoints        = 40
 	fitSeed          = 20260811
+	mixSpread        = 0.3
 )
 
 // fitPoint is what the request-level engine said at one operating point.
@@ -81,7 +83,7 @@ func (f *fitter) measure(visits float64) {
 	}
 	for k := range fitPoints {
 		u := f.target(k)
-		replicas, rps := f.draw(k, u)
+		replicas, rps := f.draw(k, u, mixSpread)
 		f.points = append(f.points, f.run(uint64(k), replicas, rps, visits/weight/(1.05-u)))
 	}
 }
@@ -90,14 +92,14 @@ func (f *fitter) measure(visits float64) {
 func (f *fitter) target(k int) float64 { return 0.05 + 0.92*(float64(k)+0.5)/fitPoints }
 
 // draw chooses replicas and load: at even points those that the application starts with, at odd ones what a rate drawn
-// between the least and the most replicas needs; the mix departs from the default one by about 30 %.
-func (f *fitter) draw(k int, u float64) (replicas []int, rps []float64) {
+// between the least and the most replicas needs; the mix departs from the default one by about the spread.
+func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) {
 	app, g := f.app, &f.app.graph
 	nS := len(app.Services)
 	rps = make([]float64, len(app.Endpoints))
 	total := 0.0
 	for e := range rps {
-		rps[e] = app.Endpoints[e].Weight * math.Exp(0.3*f.random.NormFloat64())
+		rps[e] = app.Endpoints[e].Weight * math.Exp(spread*f.random.NormFloat64())
 		total += rps[e]
 	}
 	need := make([]float64, nS) // replicas at full use for one request/s
@@ -119,6 +121,9 @@ func (f *fitter) draw(k int, u float64) (replicas []int, rps []float64) {
 		}
 		rate := lo * math.Pow(hi/lo, f.random.Float64())
 		for s := range replicas {
+			if need[s] == 0 { // nobody calls it, so nothing may depend on it
+				continue
+			}
 			svc := &app.Services[s]
 			at := u * (0.3 + 0.7*f.random.Float64())
 			replicas[s] = min(max(int(math.Ceil(rate*need[s]/at)), svc.MinReplicas), svc.MaxReplicas)
@@ -152,13 +157,14 @@ func (f *fitter) run(seed uint64, replicas []int, rps []float64, visits float64)
 			perSecond += rps[e] * f.app.graph.visits[e*nO+o]
 		}
 	}
+	// At least two seconds, twenty periods, where that takes no more than six times the visits.
 	spanMs := visits / perSecond * 1000
-	d.feed(rps, d.now+max(0.2*spanMs, 1000))
+	d.feed(rps, d.now+max(0.2*spanMs, min(1000, 2*spanMs)), 3*visits)
 	d.ticks = 1
 	d.closeWindow()
 	d.clearRun()
 	from := d.now
-	d.feed(rps, from+max(spanMs, 2000))
+	d.feed(rps, from+max(spanMs, min(2000, 4*spanMs)), 6*visits)
 	dt := (d.now - from) / 1000
 	for s := range nS {
 		f.read(&p, s, dt)
@@ -230,6 +236,7 @@ func (f *fitter) fitIdle(s int, x *serviceResponse) {
 				q := &f.points[i].services[s]
 				c := &q.capacity
 				_, idle := utilisation(q.floor, 0, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas)
+				idle *= 1 - c.spared
 				loss += q.chunks * (idle - q.idle) * (idle - q.idle)
 			}
 			if loss < best*(1-1e-9) {
@@ -340,6 +347,93 @@ func (f *fitter) predict(p *fitPoint, ops, endpoints []duration) {
 		p.perf[s].delayMs = 0
 	}
 	composeTimes(f.app, f.x, p.perf, ops, endpoints, nil)
+}
+
+const (
+	crowdRuns     = 8
+	crowdOverload = 1.5
+	crowdRequests = 300     // that pile up in a run
+	crowdVisits   = 200_000 // that half a run may take
+)
+
+// fitCrowds measures how many visits pile up at an overloaded service, against what its work alone would say: how many
+// of a request's visits wait at once depends on the tree above. Services that are never the bottleneck get the mean of
+// the others.
+func (f *fitter) fitCrowds() {
+	nS := len(f.app.Services)
+	sum, runs := make([]float64, nS), make([]float64, nS)
+	all, n := 0.0, 0.0
+	for k := range crowdRuns {
+		replicas, rps := f.draw(k, 1, mixSpread*float64(k/2)/(crowdRuns/2))
+		s, ratio := f.overload(uint64(fitPoints+k), replicas, rps)
+		if s < 0 || !(ratio > 0) {
+			continue
+		}
+		ratio = min(max(ratio, 0.1), 4)
+		sum[s] += math.Log(ratio)
+		runs[s]++
+		all += math.Log(ratio)
+		n++
+	}
+	for s := range f.x.services {
+		switch {
+		case runs[s] > 0:
+			f.x.services[s].crowd = math.Exp(sum[s] / runs[s])
+		case n > 0:
+			f.x.services[s].crowd = math.Exp(all / n)
+		}
+	}
+}
+
+// overload runs the engine from empty at one and a half times what the busiest service can do, and returns that service
+// and the visits that wait there over those that the formulas expect; -1 if workers or nothing bind.
+func (f *fitter) overload(seed uint64, replicas []int, rps []float64) (service int, ratio float64) {
+	app, g, d := f.app, &f.app.graph, f.engine
+	nS := len(app.Services)
+	service = -1
+	busiest := 0.0
+	for s := range nS {
+		c := f.capacity(s, float64(replicas[s]))
+		work := 0.0
+		for e, r := range rps {
+			work += r * g.svcCPU[e*nS+s]
+		}
+		if u := work / (c.replicas * c.usableMillis() * c.speed); u > busiest {
+			service, busiest = s, u
+		}
+	}
+	if service < 0 || app.Services[service].Workers > 0 {
+		return -1, 0
+	}
+	visits, total := 0.0, 0.0
+	for e := range rps {
+		rps[e] *= crowdOverload / busiest
+		visits += rps[e] * g.svcVisit[e*nS+service]
+		total += rps[e]
+	}
+	if err := d.Reset(rng.Derive(fitSeed, "response-fit", int(seed)), replicas); err != nil {
+		panic("sim: " + err.Error())
+	}
+	// The first half is left out: what comes must first get there.
+	seconds := min(max(crowdRequests/((1-1/crowdOverload)*total), 1), 10)
+	d.feed(rps, seconds*1000, crowdVisits)
+	before := d.waiting(service)
+	if !d.feed(rps, 2*seconds*1000, crowdVisits) {
+		return -1, 0 // too many visits for what it would tell
+	}
+	waiting := d.waiting(service) - before
+	expected := visits * (1 - 1/crowdOverload) * seconds / g.rounds[service] * crowdGrowth(crowdOverload, g.workCV2[service])
+	return service, waiting / expected
+}
+
+// waiting is how many visits wait at a service for CPU or a worker.
+func (d *DES) waiting(s int) float64 {
+	n := 0.0
+	for _, k := range d.stats[s].ready {
+		r := &d.replicas[k]
+		n += float64(r.queue.size) + max(0, float64(len(r.run))-r.cores)
+	}
+	return n
 }
 
 // fitParallel fits how long calls at once take, callees first.
@@ -546,14 +640,19 @@ func (f *planeFit) solve() (plane, float64) {
 	return plane{1 + v.AtVec(0), v.AtVec(1), v.AtVec(2)}, max(loss, 0)
 }
 
-// feed runs the engine under Poisson arrivals until time end, outside of ticks and windows.
-func (d *DES) feed(rps []float64, end float64) {
-	const spanMs = 200
+// feed runs the engine under Poisson arrivals until time end, outside of ticks and windows, and tells whether it got there: it
+// stops when so many visits have begun.
+func (d *DES) feed(rps []float64, end, visits float64) bool {
+	slice := min(max((end-d.now)/50, 1e-3), 200)
+	begun := d.begun()
 	for d.now < end {
-		to := min(d.now+spanMs, end)
+		if d.begun()-begun > visits {
+			return false
+		}
+		to := min(d.now+slice, end)
 		d.arrivals = d.arrivals[:0]
 		for e, r := range rps {
-			for t := d.now + d.when.ExpFloat64()/max(r, 1e-9)*1000; t < to; t += d.when.ExpFloat64() / r * 1000 {
+			for t := d.now + d.when.ExpFloat64()/max(r, 1e-9)*1000; t < to && len(d.arrivals) < maxTickArrivals; t += d.when.ExpFloat64() / r * 1000 {
 				d.arrivals = append(d.arrivals, arrival{t, int32(e)})
 			}
 		}
@@ -563,12 +662,22 @@ func (d *DES) feed(rps []float64, end float64) {
 		}
 		d.run(to)
 	}
+	return true
+}
+
+// begun counts the visits that have arrived since the last window.
+func (d *DES) begun() float64 {
+	n := 0.0
+	for s := range d.stats {
+		n += d.stats[s].arrived
+	}
+	return n
 }
 
 // clearRun forgets what was counted since Reset.
 func (d *DES) clearRun() {
 	for s := range d.stats {
-		d.stats[s].chunks, d.stats[s].idle = 0, 0
+		d.stats[s].chunks, d.stats[s].idle, d.stats[s].reported = 0, 0, [2]float64{}
 	}
 	for e := range d.endpoints {
 		d.endpoints[e].latency.Reset()

@@ -11,6 +11,7 @@ type solver struct {
 	usable      float64 // CPU that one replica has for visits, m
 	perReplica  float64 // 1 / replicas, 0 without any
 	perUnit     float64 // utilisation per CPU ms/s
+	paid        float64 // share of wake-ups that sleeps do not spare
 	core        float64 // share of its cores that a replica may use
 	cores       float64
 	scale       float64 // ms per CPU ms of a visit that nothing delays
@@ -38,6 +39,7 @@ func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 		stall:      x.stall.along(c.logReplicas),
 		congestion: x.congestion.along(c.logReplicas),
 		throttled:  1,
+		paid:       1 - c.spared,
 	}
 	if x.throttled > 0 {
 		v.throttled = x.throttled
@@ -79,7 +81,8 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 		return
 	}
 	floor := l.cpuMs * v.perUnit
-	util, idle := utilisation(floor, l.wakeMs*v.perUnit, v.core, v.idlePower)
+	util, idle := utilisation(floor, l.wakeMs*v.perUnit*v.paid, v.core, v.idlePower)
+	idle *= v.paid
 	p.util, p.overload, p.idle, p.scale, p.stalled, p.stallMs, p.delayMs = util, floor, idle, v.scale, 0, 0, 0
 	if util <= 0 || l.visits <= 0 {
 		return

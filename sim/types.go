@@ -95,6 +95,7 @@ type ServiceState struct {
 	ServedRPS     float64 // visits/s that it completes
 	FailedRPS     float64 // visits/s that failed: refused, given up after a timeout, or for a call's sake
 	RefusedRPS    float64 // of these, those that no replica took in (request-level engine)
+	CancelledRPS  float64 // visits/s that ended because their callers gave up, neither served nor failed (request-level engine)
 	CPUUsedMillis float64 // CPU used by all its pods, starting ones included
 	Backlog       float64 // visits waiting beyond what flows in a steady state
 	MemMiB        float64 // memory of one replica
@@ -104,6 +105,7 @@ type ServiceState struct {
 	OwnMs     float64 // of that, time in the service itself: all but the waits for calls
 	StallMs   float64 // of that, time in stalls of a replica that has used its quota up
 	P95Ms     float64 // and 95th percentile
+	WakeShare float64 // share of the wake-up CPU (Operation.WakeMs) that its visits pay: that of idle replicas that they find
 	ErrorRate float64 // share of visits that failed
 	// Overflow is the number of visits (at the entry, requests too) that the request-level engine refused in the
 	// last window to keep its memory bounded (DESOptions): above 0, an overload is worse than it shows.

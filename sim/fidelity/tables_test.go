@@ -15,12 +15,8 @@ var update = flag.Bool("update", false, "compare the engines on all applications
 
 const docsFile = "../../docs/fidelity.md"
 
-// What make fidelity compares.
-const (
-	fullApps   = 250 // of each family
-	fullSurges = 50
-	fullVisits = 4e6
-)
+// What make fidelity compares, unless flags say otherwise: 250 applications and 50 surges of each family.
+var full = map[string]string{"apps": "250", "surges": "50", "visits": "4e6"}
 
 // TestFidelityTables makes the tables of docs/fidelity.md that compare the engines; make fidelity runs it with -update. Without, it
 // checks that the document has them.
@@ -43,16 +39,22 @@ func TestFidelityTables(t *testing.T) {
 		}
 		return
 	}
+	flag.Visit(func(f *flag.Flag) { delete(full, f.Name) })
+	for name, value := range full {
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
 	written := map[string]string{}
 	surges := map[simtest.Family][]*SurgeComparison{}
 	for _, family := range simtest.Families {
-		list, err := CompareFamily(CompareOptions{Family: family, Apps: fullApps, Visits: fullVisits, Reference: newDES, Engine: newFluid,
+		list, err := CompareFamily(CompareOptions{Family: family, Apps: *appsFlag, Visits: *visitsFlag, Reference: newDES, Engine: newFluid,
 			Workers: runtime.GOMAXPROCS(0), Cache: *cacheFlag})
 		if err != nil {
 			t.Fatal(err)
 		}
 		written["engines-"+family.String()] = BandTable(family, list)
-		if surges[family], err = CompareSurges(family, fullSurges, fullVisits, runtime.GOMAXPROCS(0), newPatientDES, newFluid); err != nil {
+		if surges[family], err = CompareSurges(family, *surgesFlag, *visitsFlag, runtime.GOMAXPROCS(0), newPatientDES, newFluid); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,10 +32,11 @@ func load(tb testing.TB, name string) *sim.App {
 	return app
 }
 
-// NewFluid makes an engine for app.
+// NewFluid makes an engine for app, with a response fitted to few visits: quickly, and good enough for tests of anything but
+// its accuracy.
 func NewFluid(tb testing.TB, app *sim.App) sim.Engine {
 	tb.Helper()
-	e, err := sim.NewFluid(app, sim.FluidOptions{})
+	e, err := sim.NewFluid(app, sim.FluidOptions{FitVisits: 1e5})
 	if err != nil {
 		tb.Fatal(err)
 	}

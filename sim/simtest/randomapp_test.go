@@ -34,7 +34,7 @@ func TestRandomAppsKeepTheirPromises(t *testing.T) {
 				if family == simtest.Throttled && (a.PeriodVisits < 0.2 || a.PeriodVisits > 60) {
 					t.Errorf("seed %d: %.1f visits per period", seed, a.PeriodVisits)
 				}
-				st := simtest.NewFluid(t, a.App)
+				st := simtest.NewDES(t, a.App) // the fluid engine would be fitted to each
 				if err := st.Reset(1, nil); err != nil {
 					t.Fatal(err)
 				}
