@@ -76,12 +76,24 @@ type Actions struct {
 	nd, nq, np int
 	one        int // index of the factor 1
 	spec       ActionSpec
+	bounds     []actionBounds // [service]
+}
+
+// actionBounds are what an action may lead to.
+type actionBounds struct {
+	minReplicas, maxReplicas      int
+	quotaMin, quotaMax, quotaOver float64 // from quotaMin to quotaMax, and above quotaOver
+	nominalRequest, nominalQuota  float64 // requestAt
 }
 
 // NewActions makes the action space. cfg has passed Validate.
 func NewActions(app *App, cfg ActionConfig) *Actions {
 	a := &Actions{app: app, cfg: cfg, nd: 2*cfg.MaxDelta + 1, nq: len(cfg.QuotaSteps), np: len(app.Pools), one: slices.Index(cfg.QuotaSteps, 1)}
 	a.spec = ActionSpec{Mode: cfg.Mode}
+	for s := range app.Services {
+		svc := &app.Services[s]
+		a.bounds = append(a.bounds, actionBounds{svc.MinReplicas, svc.MaxReplicas, svc.CPULimitMillis * cfg.QuotaMin, svc.CPULimitMillis * cfg.QuotaMax, svc.BaseCPUMillis, svc.CPURequestMillis, svc.CPULimitMillis})
+	}
 	if cfg.Mode == ActionSelect {
 		a.spec.PerService, a.spec.Global = a.nd*a.nq*a.np, 1
 		a.spec.NVec = []int{len(app.Services)*a.spec.PerService + 1}
@@ -116,13 +128,13 @@ func (a *Actions) Mask(v *View, dst []bool) {
 			a.maskTuples(v, s, row)
 			continue
 		}
-		for d := range a.nd {
-			row[d] = a.deltaAllowed(v, s, d-a.cfg.MaxDelta)
+		b, spec := &a.bounds[s], v.Services[s].Spec-a.cfg.MaxDelta
+		deltas := row[:a.nd]
+		for d := range deltas {
+			deltas[d] = uint(spec+d-b.minReplicas) <= uint(b.maxReplicas-b.minReplicas) // one comparison for both bounds
 		}
-		room := a.quotaRoom(v, s)
-		for q := range a.nq {
-			row[a.nd+q] = a.quotaAllowed(v, s, q, room)
-		}
+		deltas[a.cfg.MaxDelta] = true
+		a.maskQuotas(v, s, row[a.nd:a.nd+a.nq])
 		if a.np > 1 {
 			a.maskPools(v, s, row[a.nd+a.nq:])
 		}
@@ -133,16 +145,21 @@ func (a *Actions) Mask(v *View, dst []bool) {
 }
 
 func (a *Actions) maskTuples(v *View, s int, row []bool) {
-	var few [16]bool // on the stack; more pools than that cost an allocation
+	var few [16]bool // on the stack; more pools or quota steps than that cost an allocation
 	pools := few[:]
 	if a.np > len(few) {
 		pools = make([]bool, a.np)
 	}
 	pools = pools[:a.np]
 	a.maskPools(v, s, pools)
-	room := a.quotaRoom(v, s)
-	for q := range a.nq {
-		quotaOK := a.quotaAllowed(v, s, q, room)
+	var fewQuotas [16]bool
+	quotas := fewQuotas[:]
+	if a.nq > len(fewQuotas) {
+		quotas = make([]bool, a.nq)
+	}
+	quotas = quotas[:a.nq]
+	a.maskQuotas(v, s, quotas)
+	for q, quotaOK := range quotas {
 		for d := range a.nd {
 			ok := quotaOK && a.deltaAllowed(v, s, d-a.cfg.MaxDelta) && (d != a.cfg.MaxDelta || q != a.one)
 			for p := range a.np {
@@ -154,9 +171,9 @@ func (a *Actions) maskTuples(v *View, s int, row []bool) {
 }
 
 func (a *Actions) deltaAllowed(v *View, s, delta int) bool {
-	svc := &a.app.Services[s]
+	b := &a.bounds[s]
 	n := v.Services[s].Spec + delta
-	return delta == 0 || (n >= svc.MinReplicas && n <= svc.MaxReplicas)
+	return delta == 0 || (n >= b.minReplicas && n <= b.maxReplicas)
 }
 
 // quotaAfter is the quota after factor q: whole millicores, as Kubernetes keeps them.
@@ -164,20 +181,35 @@ func (a *Actions) quotaAfter(v *View, s, q int) float64 {
 	if q == a.one {
 		return v.Services[s].QuotaMillis
 	}
-	return math.Floor(v.Services[s].QuotaMillis*a.cfg.QuotaSteps[q] + 0.5)
+	return roundMillis(v.Services[s].QuotaMillis * a.cfg.QuotaSteps[q])
 }
 
-// quotaAllowed tells whether factor q leads to a quota that the engine accepts, room being quotaRoom.
-func (a *Actions) quotaAllowed(v *View, s, q int, room float64) bool {
-	if q == a.one {
-		return true
+// roundMillis rounds x, 0 to 1e18.
+func roundMillis(x float64) float64 { return float64(int64(x + 0.5)) }
+
+// maskQuotas marks the factors that lead to a quota which the engine accepts.
+func (a *Actions) maskQuotas(v *View, s int, dst []bool) {
+	b, x := &a.bounds[s], &v.Services[s]
+	room := math.NaN() // not known yet
+	for q, step := range a.cfg.QuotaSteps {
+		if q == a.one {
+			dst[q] = true
+			continue
+		}
+		quota := roundMillis(x.QuotaMillis * step)
+		if quota == x.QuotaMillis || quota < b.quotaMin || quota > b.quotaMax || quota <= b.quotaOver {
+			dst[q] = false
+			continue
+		}
+		if quota < x.QuotaMillis {
+			dst[q] = true
+			continue
+		}
+		if math.IsNaN(room) {
+			room = a.quotaRoom(v, s)
+		}
+		dst[q] = b.nominalRequest*quota/b.nominalQuota-x.RequestMillis <= room
 	}
-	svc, x := &a.app.Services[s], &v.Services[s]
-	quota := a.quotaAfter(v, s, q)
-	if quota == x.QuotaMillis || quota < svc.CPULimitMillis*a.cfg.QuotaMin || quota > svc.CPULimitMillis*a.cfg.QuotaMax || quota <= svc.BaseCPUMillis {
-		return false
-	}
-	return quota < x.QuotaMillis || requestAt(svc, quota)-x.RequestMillis <= room
 }
 
 // quotaRoom is by how much the request of each replica of service s may grow before a node is full.

@@ -97,6 +97,7 @@ type compiled struct {
 	opOrder  []int // operations, callers before callees
 	opsOf    [][]int
 	visits   []float64 // [endpoint*ops+op] mean visits per request
+	byOp     []float64 // [op*endpoints+endpoint] the same
 	svcVisit []float64 // [endpoint*services+service] mean visits per request
 	svcCPU   []float64 // the same: CPU ms per request, busy replica
 	svcWake  []float64 // the same: wake-up CPU ms per request, idle replica
@@ -111,6 +112,7 @@ type compiled struct {
 	rounds     []float64 // [service] of these, how many come one after another
 	workCV2    []float64 // [service] squared coefficient of variation of the CPU time that a request asks of it
 	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
+	tree       callTree
 	lazy       *lazyResponse
 	spared     [][]float64 // see compileSleep
 }
@@ -156,8 +158,15 @@ func (a *App) compile() {
 			g.svcWake[i] += v[o] * a.Ops[o].WakeMs
 		}
 	}
+	g.byOp = make([]float64, len(g.visits))
+	for e := range a.Endpoints {
+		for o := range nOps {
+			g.byOp[o*len(a.Endpoints)+e] = g.visits[e*nOps+o]
+		}
+	}
 	a.compileShares()
 	a.compileSleep()
+	a.compileTree()
 	g.lazy = &lazyResponse{}
 	a.compilePatience()
 }

@@ -64,7 +64,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 	}
 	c.start.Reseed(seed, "start-up")
 	st := c.st
-	st.At, st.Window = 0, 0
+	st.At, st.Window, st.version = 0, 0, 0
 	clear(st.Placed)
 	clear(st.Endpoints)
 	for n := range st.Nodes {
@@ -298,6 +298,7 @@ func (c *cluster) nextEvent() {
 // refresh recounts the pods of a service and what its ready ones can do.
 func (c *cluster) refresh(s int) {
 	svc, st, q := &c.app.Services[s], &c.st.Services[s], &c.capacity[s]
+	c.st.version++
 	st.Ready, st.Starting, st.Pending, st.Terminating = 0, 0, 0, 0
 	speed, cold := 0.0, 0.0
 	for i := range c.pods[s] {

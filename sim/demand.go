@@ -63,7 +63,7 @@ func (p *Planner) excess(replicas []int) float64 {
 	if over > 0 {
 		return over
 	}
-	composeTimes(p.app, p.x, p.perf, p.ops, p.endpoints)
+	composeTimes(p.app, p.x, p.perf, p.ops, p.endpoints, nil)
 	for e, d := range p.endpoints {
 		if p.rates[e] <= 0 {
 			continue

@@ -22,6 +22,13 @@ type Fluid struct {
 	rps     []float64 // [endpoint] sum of intensities over the open window
 	arrived []float64 // [endpoint] arrivals in the open window
 
+	intensity   []float64 // [endpoint] mean intensity over the last window
+	arrivalRate []float64 // [endpoint] arrivals/s in the last window
+	solvers     []solver  // [service]
+	// settled tells that the last window was stationary, without a backlog: while intensities and capacity stay the same
+	// its solution holds, and only what follows from arrivals is counted anew.
+	settled bool
+
 	load      []serviceLoad
 	perf      []servicePerf
 	ops       []duration // [op] time of one visit, calls included
@@ -34,8 +41,28 @@ type Fluid struct {
 	ages      []crowdAge
 	crowd     []float64 // [service] requests in the backlog for each one's worth of work
 	endpoints []duration
-	failShare []float64 // [endpoint] share of requests that fail
-	completed []float64 // [endpoint] requests completed in the last window
+	own       []float64      // [op] time of one visit in its own service
+	answers   []endpointPerf // [endpoint]
+	failShare []float64      // [endpoint] share of requests that fail
+	completed []float64      // [endpoint] requests completed in the last window
+
+	mix     []mixCell       // [service*endpoints+endpoint]
+	pooled  []int           // services with a limit of workers
+	traits  []serviceTraits // [service]
+	nodeUse []nodeUse       // [node] sums over services
+	spread  spread
+}
+
+// mixCell is what one request of an endpoint asks of a service.
+type mixCell struct{ visits, cpuMs, wakeMs float64 }
+
+// endpointPerf is how requests of an endpoint fare in a stationary window.
+type endpointPerf struct {
+	sloMs, timeoutMs float64 // of the endpoint
+
+	meanMs, p95Ms float64
+	late          float64 // share of the completed ones above the SLO
+	gone          float64 // share that its clients have given up
 }
 
 var _ Engine = (*Fluid)(nil)
@@ -57,14 +84,34 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	f.cl = newCluster(app, &f.st)
 	nE, nO, nS := len(app.Endpoints), len(app.Ops), len(app.Services)
 	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
-	f.endpoints, f.failShare, f.completed = make([]duration, nE), make([]float64, nE), make([]float64, nE)
-	f.load, f.perf = make([]serviceLoad, nS), make([]servicePerf, nS)
+	f.intensity, f.arrivalRate = make([]float64, nE), make([]float64, nE)
+	f.endpoints, f.answers = make([]duration, nE), make([]endpointPerf, nE)
+	f.failShare, f.completed = make([]float64, nE), make([]float64, nE)
+	f.load, f.perf, f.solvers = make([]serviceLoad, nS), make([]servicePerf, nS), make([]solver, nS)
 	f.crowd, f.ages = make([]float64, nS), make([]crowdAge, nS)
 	for s := range f.ages {
 		f.ages[s].windows = make([]agedWindow, 0, maxAges)
 	}
 	f.backlogMs, f.holdMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS)
-	f.ops, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO)
+	f.ops, f.own, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO), make([]float64, nO)
+	f.mix, f.traits = make([]mixCell, nS*nE), make([]serviceTraits, nS)
+	for s := range app.Services {
+		svc := &app.Services[s]
+		f.traits[s] = serviceTraits{svc.BaseCPUMillis, svc.MemBaseMiB, svc.MemLimitMiB, svc.MemPerRPSMiB, svc.WarmupFactor > 1}
+		if svc.Workers > 0 {
+			f.pooled = append(f.pooled, s)
+		}
+		for e := range nE {
+			i := e*nS + s
+			f.mix[s*nE+e] = mixCell{f.g.svcVisit[i], f.g.svcCPU[i], f.g.svcWake[i]}
+		}
+	}
+	for e := range app.Endpoints {
+		f.answers[e] = endpointPerf{sloMs: app.Endpoints[e].SLOMs, timeoutMs: app.Endpoints[e].TimeoutMs}
+	}
+	f.nodeUse = make([]nodeUse, len(f.st.Nodes))
+	f.spread.from = make([]int, nS+1)
+	f.spread.cells = make([]nodePods, 0, nS*len(f.st.Nodes))
 	return f, nil
 }
 
@@ -76,7 +123,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	if err := f.cl.reset(seed, replicas); err != nil {
 		return err
 	}
-	f.ticks = 0
+	f.ticks, f.settled, f.spread.version = 0, false, 0
 	clear(f.rps)
 	clear(f.arrived)
 	clear(f.backlog)
@@ -113,9 +160,11 @@ func (f *Fluid) Scale(req ScaleRequest) ScaleResult {
 
 // Step advances one tick. Pods that become ready at its end close the window early.
 func (f *Fluid) Step(load TickLoad) {
-	for e, r := range load.RPS {
-		f.rps[e] += r
-		f.arrived[e] += load.Arrivals[e]
+	rps := f.rps
+	intensities, arrivals, arrived := load.RPS[:len(rps)], load.Arrivals[:len(rps)], f.arrived[:len(rps)]
+	for e := range rps {
+		rps[e] += intensities[e]
+		arrived[e] += arrivals[e]
 	}
 	f.ticks++
 	f.st.At += Tick
@@ -132,56 +181,106 @@ func (f *Fluid) Step(load TickLoad) {
 
 // closeWindow computes flows and latencies of the window that ends now.
 func (f *Fluid) closeWindow() {
-	st := &f.st
-	st.Window = f.ticks
+	f.st.Window = f.ticks
 	dt := float64(f.ticks) * Tick.Seconds()
-	f.offered(dt)
-	overloaded := f.anyWaits
-	for s := range f.perf {
-		p := &f.perf[s]
-		p.solve(f.load[s], &f.cl.capacity[s], &f.x.services[s])
-		p.delayMs = 0
-		overloaded = overloaded || p.overload >= 1 || f.workersBind(s)
-	}
-	clear(f.failShare)
-	if overloaded {
-		f.queue(dt)
+	same := f.rates(dt)
+	same = f.prepare() && same
+	if same && f.settled && !f.anyWorkersBind() {
+		f.arrivals()
+		f.pass()
 	} else {
-		for s := range st.Services {
-			v := &st.Services[s]
-			v.ServedRPS, v.FailedRPS, v.Backlog, v.ErrorRate = v.ArrivalRPS, 0, 0, 0
-		}
+		f.solve(dt)
 	}
-	composeTimes(f.app, f.x, f.perf, f.ops, f.endpoints)
 	f.usage(dt)
-	f.report(dt)
+	f.count()
 	f.ticks = 0
 	clear(f.rps)
 	clear(f.arrived)
 	f.cl.changed = false
 }
 
-// offered fills load with what the window's intensity asks of each service, and ArrivalRPS with what the
-// requests that really arrived ask. The formulas need the former (they hold the Poisson scatter already);
-// metrics and usage show the latter.
-func (f *Fluid) offered(dt float64) {
-	clear(f.load)
-	nS := len(f.load)
-	services := f.st.Services
-	for s := range services {
-		services[s].ArrivalRPS = 0
-	}
-	perTick := 1 / float64(f.ticks)
+// rates notes the window's intensities and arrivals, and tells whether the intensities are those of the window before.
+func (f *Fluid) rates(dt float64) bool {
+	same := true
+	perTick, perSecond := 1/float64(f.ticks), 1/dt
 	for e, sum := range f.rps {
-		r, a := sum*perTick, f.arrived[e]/dt
-		if r == 0 && a == 0 {
-			continue
+		r := sum * perTick
+		same = same && r == f.intensity[e]
+		f.intensity[e], f.arrivalRate[e] = r, f.arrived[e]*perSecond
+	}
+	return same
+}
+
+// prepare brings the solvers up to date and tells whether they were.
+func (f *Fluid) prepare() bool {
+	same := true
+	for s := range f.solvers {
+		if v, c := &f.solvers[s], &f.cl.capacity[s]; !v.madeFor(c) {
+			v.prepare(c, &f.x.services[s])
+			same = false
 		}
-		row := e * nS
-		addOffered(f.load, f.g.svcVisit[row:row+nS], f.g.svcCPU[row:row+nS], f.g.svcWake[row:row+nS], r)
-		for s, v := range f.g.svcVisit[row : row+nS] {
-			services[s].ArrivalRPS += a * v
+	}
+	return same
+}
+
+// solve finds the window's solution.
+func (f *Fluid) solve(dt float64) {
+	f.offered()
+	overloaded := f.anyWaits || f.anyWorkersBind()
+	for s := range f.load {
+		overloaded = overloaded || f.solvers[s].overload(&f.load[s]) >= 1
+	}
+	clear(f.failShare)
+	f.arrivals()
+	if overloaded {
+		f.queue(dt)
+	} else {
+		for s := range f.perf {
+			f.solvers[s].solve(&f.load[s], &f.perf[s])
 		}
+		f.pass()
+	}
+	f.settled = !overloaded
+	composeTimes(f.app, f.x, f.perf, f.ops, f.endpoints, f.own)
+	f.answer()
+	f.reportServices()
+}
+
+// pass lets everything through that arrives.
+func (f *Fluid) pass() {
+	for s := range f.st.Services {
+		v := &f.st.Services[s]
+		v.ServedRPS, v.FailedRPS, v.Backlog, v.ErrorRate = v.ArrivalRPS, 0, 0, 0
+	}
+}
+
+// offered fills load with what the window's intensity asks of each service. The formulas need it, rather than what the
+// requests that really arrived ask: they hold the Poisson scatter already.
+func (f *Fluid) offered() {
+	nE := len(f.intensity)
+	for s := range f.load {
+		var l serviceLoad
+		cells := f.mix[s*nE : (s+1)*nE]
+		for e, r := range f.intensity {
+			c := &cells[e]
+			l.visits += r * c.visits
+			l.cpuMs += r * c.cpuMs
+			l.wakeMs += r * c.wakeMs
+		}
+		f.load[s] = l
+	}
+}
+
+// arrivals fills ArrivalRPS with what the requests that really arrived ask, which metrics and usage show.
+func (f *Fluid) arrivals() {
+	nE := len(f.arrivalRate)
+	for s := range f.st.Services {
+		visits := 0.0
+		cells := f.mix[s*nE : (s+1)*nE]
+		for e, a := range f.arrivalRate {
+			visits += a * cells[e].visits
+		}
+		f.st.Services[s].ArrivalRPS = visits
 	}
 }
 
@@ -195,190 +294,24 @@ func addOffered(load []serviceLoad, visits, cpu, wake []float64, rps float64) {
 	}
 }
 
-// workersBind tells whether the workers of a service, rather than its CPU, limit what it can do: each holds a
+// anyWorkersBind tells whether the workers of some service, rather than its CPU, limit what it can do: each holds a
 // worker for its whole latency, calls included (Little's law, with the last window's latency).
-func (f *Fluid) workersBind(s int) bool {
-	w := f.app.Services[s].Workers
-	return w > 0 && f.load[s].visits > f.workerRPS(s)
+func (f *Fluid) anyWorkersBind() bool {
+	for _, s := range f.pooled {
+		if f.load[s].visits > f.workerRPS(s) {
+			return true
+		}
+	}
+	return false
 }
 
+// workerRPS is how many visits/s the workers of service s allow.
 func (f *Fluid) workerRPS(s int) float64 {
 	c := &f.cl.capacity[s]
 	if !(f.holdMs[s] > 0) {
 		return math.Inf(1)
 	}
 	return c.replicas * float64(f.app.Services[s].Workers) * 1000 / f.holdMs[s]
-}
-
-// usage computes CPU and memory of services and nodes, and how much of their quotas pods on full nodes get.
-func (f *Fluid) usage(dt float64) {
-	st := &f.st
-	for n := range st.Nodes {
-		st.Nodes[n].CPUUsedMillis, st.Nodes[n].MemUsedMiB = 0, 0
-	}
-	for s := range st.Services {
-		v, p, svc, c := &st.Services[s], &f.perf[s], &f.app.Services[s], &f.cl.capacity[s]
-		// The stationary utilisation, shifted by what really arrived (or got through) against the intensity.
-		util := p.util
-		if offered := f.load[s].visits; offered > 0 && v.ServedRPS < offered*1e6 {
-			util = min(1, util*v.ServedRPS/offered)
-			if p.overload >= 1 || f.backlogMs[s] > 0 {
-				util = max(util, min(1, p.util))
-			}
-		}
-		perPod := svc.BaseCPUMillis + util*c.usableMillis()
-		v.CPUUsedMillis = c.replicas*perPod + float64(v.Terminating)*svc.BaseCPUMillis
-		v.MemMiB = svc.MemBaseMiB
-		if c.replicas > 0 {
-			v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/c.replicas)
-			f.cl.warm(s, v.ServedRPS*dt/c.replicas)
-		}
-		f.podCPU[s] = perPod
-		f.onNodes(s, perPod)
-	}
-	f.contention()
-}
-
-// onNodes adds the CPU and memory of a service's pods to their nodes, and to the service the CPU of those that start.
-func (f *Fluid) onNodes(s int, perPod float64) {
-	st := &f.st
-	v := &st.Services[s]
-	if v.Starting+v.Terminating == 0 { // all pods on nodes are alike
-		for n, k := range st.Placed[s*len(st.Nodes) : (s+1)*len(st.Nodes)] {
-			if k > 0 {
-				st.Nodes[n].CPUUsedMillis += float64(k) * perPod
-				st.Nodes[n].MemUsedMiB += float64(k) * v.MemMiB
-			}
-		}
-		return
-	}
-	for i := range f.cl.pods[s] {
-		pod := &f.cl.pods[s][i]
-		if pod.phase == PodPending {
-			continue
-		}
-		cpu := f.usedBy(s, pod)
-		if pod.phase == PodStarting {
-			v.CPUUsedMillis += cpu
-		}
-		n := &st.Nodes[pod.node]
-		n.CPUUsedMillis += cpu
-		n.MemUsedMiB += v.MemMiB
-	}
-}
-
-// usedBy is the CPU that a pod used over the last window.
-func (f *Fluid) usedBy(s int, p *pod) float64 {
-	svc := &f.app.Services[s]
-	switch p.phase {
-	case PodReady:
-		return f.podCPU[s]
-	case PodStarting:
-		return min(f.st.Services[s].QuotaMillis, svc.StartupCPUMs/max(p.eventAt-p.startedAt, Tick).Seconds())
-	case PodTerminating:
-		return svc.BaseCPUMillis
-	}
-	return 0
-}
-
-// contention cuts the share of their quotas that pods get where a node's pods want more CPU than it has.
-// It acts on the next window. A service's share is the mean over its ready replicas.
-func (f *Fluid) contention() {
-	full := false
-	for n := range f.st.Nodes {
-		if f.st.Nodes[n].CPUUsedMillis > f.st.Nodes[n].CPUMillis {
-			full = true
-		}
-	}
-	for s := range f.cl.capacity {
-		c := &f.cl.capacity[s]
-		if !full {
-			// Recover slowly, or the share would flip between 1 and its value from window to window.
-			c.share = min(1, c.share*1.05)
-			continue
-		}
-		sum := 0.0
-		for i := range f.cl.pods[s] {
-			if pod := &f.cl.pods[s][i]; pod.phase == PodReady {
-				n := &f.st.Nodes[pod.node]
-				sum += min(1, n.CPUMillis/max(n.CPUUsedMillis, 1e-9))
-			}
-		}
-		if c.replicas > 0 {
-			c.share = max(0.05, c.share*sum/c.replicas)
-		}
-	}
-}
-
-// report writes endpoints' counts and services' latencies into the state.
-func (f *Fluid) report(dt float64) {
-	st := &f.st
-	for e := range st.Endpoints {
-		l, ep := f.x.endpoints[e].latencyOf(f.endpoints[e]), &st.Endpoints[e]
-		offered := f.arrived[e]
-		failed := offered * f.failShare[e]
-		// What has waited longer than its client does has failed.
-		late := l.tailAbove(f.app.Endpoints[e].SLOMs)
-		if l.total() > 0.1*f.app.Endpoints[e].TimeoutMs {
-			gone := l.tailAbove(f.app.Endpoints[e].TimeoutMs)
-			failed += (offered - failed) * gone
-			if gone < 1 {
-				late = max(0, (late-gone)/(1-gone))
-			}
-		}
-		f.completed[e] = offered - failed
-		*ep = EndpointState{Offered: offered, Failed: failed, Late: f.completed[e] * late, MeanMs: l.total(), P95Ms: l.p95()}
-	}
-	for s := range st.Services {
-		v, p := &st.Services[s], &f.perf[s]
-		v.Throttled, v.WakeShare = p.stalled, p.idle
-		all, own, visited := f.visitOf(s)
-		if !visited {
-			v.MeanMs, v.OwnMs, v.StallMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0, 0
-			continue
-		}
-		v.MeanMs, v.OwnMs, v.StallMs = all.mean, own, p.stallMs
-		v.P95Ms = visitP95(all, own, p)
-		f.holdMs[s] = all.mean - all.delay
-	}
-}
-
-// visitP95 is about the 95th percentile of a visit of which only means are known: as if what is left when stalls and
-// backlog are taken off had the p95 of an Erlang-3 time, 2.1 times its mean, and stalls, which few visits meet, were
-// exponential where they are met.
-func visitP95(all duration, own float64, p *servicePerf) float64 {
-	const erlang3 = 2.1
-	smooth := max(0, all.mean-all.stall-all.delay)
-	met := min(1, max(p.stalled, all.stall/cfsPeriodMs))
-	p95 := erlang3 * smooth
-	if met > 0.05 && all.stall > 0 {
-		p95 = max(p95, smooth+all.stall/met*math.Ln2*log2m(met*20))
-	}
-	return p95 + all.delay
-}
-
-// visitOf is the time of a visit of service s, over all its operations as they are visited, and its own part.
-func (f *Fluid) visitOf(s int) (all duration, own float64, visited bool) {
-	ops, p := f.g.opsOf[s], &f.perf[s]
-	if len(ops) == 1 {
-		o := ops[0]
-		return f.ops[o], visitTime(&f.app.Ops[o], f.g.workShare[o], p).mean, f.load[s].visits > 0
-	}
-	weight := 0.0
-	nO := len(f.ops)
-	for _, o := range ops {
-		w := 0.0
-		for e, sum := range f.rps {
-			w += sum * f.g.visits[e*nO+o]
-		}
-		weight += w
-		all.add(w, f.ops[o])
-		own += w * visitTime(&f.app.Ops[o], f.g.workShare[o], p).mean
-	}
-	if weight <= 0 {
-		return duration{}, 0, false
-	}
-	return duration{all.mean / weight, all.stall / weight, all.delay / weight}, own / weight, true
 }
 
 // AddLatencies adds the completed requests of the last window.

@@ -61,8 +61,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		waitingMs += f.backlog[o] * op.CPUMs
 	}
 	f.load[s] = l
-	p.solve(l, c, &f.x.services[s])
-	p.delayMs = 0
+	f.solvers[s].solve(&l, p)
 	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, 0, 0
 	// Useful CPU per second, at the cost of busy replicas when there is a backlog.
 	capacity := c.replicas * c.usableMillis() * c.speed / c.cold

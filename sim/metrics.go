@@ -161,7 +161,8 @@ func (m *Metrics) Reset(seed uint64) {
 func (m *Metrics) clearSums() {
 	m.ticks, m.bad, m.clusterCPU = 0, 0, 0
 	for i := range m.services {
-		m.services[i] = serviceSums{mem: m.services[i].mem}
+		a := &m.services[i]
+		a.cpu, a.throttled, a.done, a.mean, a.p95, a.errorRate = 0, 0, 0, 0, 0, 0
 	}
 	clear(m.nodeCPU)
 	clear(m.offered)
@@ -222,32 +223,32 @@ func (m *Metrics) scrape(st *State) {
 	for _, n := range m.offered {
 		total += n
 	}
+	perTick := ratio(1, m.ticks)
 	for i := range m.services {
-		a := &m.services[i]
-		now := serviceScrape{
-			cpu: ratio(a.cpu, m.ticks), mem: a.mem, rps: ratio(a.done, m.ticks),
-			mean: ratio(a.mean, a.done), p95: ratio(a.p95, a.done), errorRate: ratio(a.errorRate, a.done),
-			throttled: ratio(a.throttled, m.ticks),
+		a, x := &m.services[i], &sc.services[i]
+		x.cpu, x.throttled, x.rps = a.cpu*perTick, a.throttled*perTick, a.done*perTick
+		x.mean, x.p95, x.errorRate = ratio(a.mean, a.done), ratio(a.p95, a.done), ratio(a.errorRate, a.done)
+		x.mem = a.mem
+		if m.cfg.Noise > 0 {
+			m.disturb(x)
 		}
-		m.disturb(&now)
 		dropped := m.cfg.DropOut > 0 && m.drops.Float64() < m.cfg.DropOut
 		if dropped {
-			now = serviceScrape{}
+			*x = serviceScrape{}
 			if before != nil {
-				now = before.services[i]
+				*x = before.services[i]
 			}
 		}
-		now.prevRPS = now.rps
+		x.prevRPS = x.rps
 		if before != nil {
-			now.prevRPS = before.services[i].rps
+			x.prevRPS = before.services[i].rps
 		}
-		sc.services[i] = now
 		if m.pods != nil {
 			m.pods.dropped[i] = dropped
 		}
 	}
 	for i, cpu := range m.nodeCPU {
-		sc.nodeCPU[i] = ratio(cpu, m.ticks)
+		sc.nodeCPU[i] = cpu * perTick
 	}
 	m.edges.fill(sc, m.offered)
 	sc.cluster = ClusterView{
@@ -268,9 +269,6 @@ func (m *Metrics) scrape(st *State) {
 // disturb puts noise on what was measured. The draws do not depend on the values, so that controllers which are
 // compared on one seed meet the same noise.
 func (m *Metrics) disturb(s *serviceScrape) {
-	if m.cfg.Noise <= 0 {
-		return
-	}
 	for _, x := range [...]*float64{&s.cpu, &s.mem, &s.rps, &s.mean, &s.p95} {
 		*x *= noiseFactor(m.noise, m.cfg.Noise)
 	}

@@ -12,31 +12,30 @@ func NewView(app *App) *View {
 	}
 }
 
+// nothingScraped is what is known of a service before the first scrape.
+var nothingScraped serviceScrape
+
 // View fills v: objects as the API server has them now (st), metrics of the last visible scrape, all of them 0
 // before the first. v was made by [NewView]; SinceLastAction is left to the caller.
 func (m *Metrics) View(st *State, v *View) {
 	sc := m.visible(st.At)
 	v.At = st.At
 	for i := range st.Services {
-		s := &st.Services[i]
-		var x serviceScrape
+		s, o := &st.Services[i], &v.Services[i]
+		o.Spec, o.Ready, o.Starting, o.Pending, o.Terminating = s.Spec, s.Ready, s.Starting, s.Pending, s.Terminating
+		o.QuotaMillis, o.RequestMillis = s.QuotaMillis, s.RequestMillis
+		x := &nothingScraped
 		if sc != nil {
-			x = sc.services[i]
+			x = &sc.services[i]
 		}
-		v.Services[i] = ServiceView{
-			Spec: s.Spec, Ready: s.Ready, Starting: s.Starting, Pending: s.Pending, Terminating: s.Terminating,
-			QuotaMillis: s.QuotaMillis, RequestMillis: s.RequestMillis,
-			CPUUsedMillis: x.cpu, MemMiB: x.mem, RPS: x.rps, PrevRPS: x.prevRPS,
-			MeanMs: x.mean, P95Ms: x.p95, ErrorRate: x.errorRate, Throttled: x.throttled,
-		}
+		o.CPUUsedMillis, o.MemMiB, o.RPS, o.PrevRPS = x.cpu, x.mem, x.rps, x.prevRPS
+		o.MeanMs, o.P95Ms, o.ErrorRate, o.Throttled = x.mean, x.p95, x.errorRate, x.throttled
 	}
 	for i := range st.Nodes {
-		n := &st.Nodes[i]
-		v.Nodes[i] = NodeView{
-			Pool: n.Pool, CPUMillis: n.CPUMillis, MemMiB: n.MemMiB,
-			FreeCPUMillis: n.CPUMillis - n.CPURequestedM, FreeMemMiB: n.MemMiB - n.MemRequestedMiB,
-			SpeedFactor: n.SpeedFactor, PricePerCoreHour: n.PricePerCoreHour,
-		}
+		n, o := &st.Nodes[i], &v.Nodes[i]
+		o.Pool, o.CPUMillis, o.MemMiB = n.Pool, n.CPUMillis, n.MemMiB
+		o.FreeCPUMillis, o.FreeMemMiB = n.CPUMillis-n.CPURequestedM, n.MemMiB-n.MemRequestedMiB
+		o.SpeedFactor, o.PricePerCoreHour, o.CPUUsedMillis = n.SpeedFactor, n.PricePerCoreHour, 0
 	}
 	copy(v.Placed, st.Placed)
 	since := v.Cluster.SinceLastAction
@@ -63,16 +62,15 @@ func (m *Metrics) View(st *State, v *View) {
 // per request, share = Σ_e λ_e k_e / Σ_e λ_e v_e, v_e the service's visits per request; upstream throttling is
 // taken to cut all edges of a service alike. Latency and errors are those of the service as its callers see them.
 type edgeShares struct {
-	to        []int
-	endpoints int
-	services  int
-	calls     []float64 // [edge*endpoints+endpoint] k_e
-	visits    []float64 // [endpoint*services+service] v_e
+	to     []int
+	calls  []float64 // [edge*endpoints+endpoint] k_e
+	visits []float64 // [service*endpoints+endpoint] v_e
+	all    []float64 // [service] Σ_e λ_e v_e, while fill runs
 }
 
 func newEdgeShares(app *App) edgeShares {
 	nE, nOps := len(app.Endpoints), len(app.Ops)
-	x := edgeShares{endpoints: nE, services: len(app.Services), calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services))}
+	x := edgeShares{calls: make([]float64, len(app.Edges)*nE), visits: make([]float64, nE*len(app.Services)), all: make([]float64, len(app.Services))}
 	for i, edge := range app.Edges {
 		x.to = append(x.to, edge.To)
 		for o := range app.Ops {
@@ -91,7 +89,7 @@ func newEdgeShares(app *App) edgeShares {
 	}
 	for e := range nE {
 		for o := range app.Ops {
-			x.visits[e*x.services+app.Ops[o].Service] += app.graph.visits[e*nOps+o]
+			x.visits[app.Ops[o].Service*nE+e] += app.graph.visits[e*nOps+o]
 		}
 	}
 	return x
@@ -99,13 +97,22 @@ func newEdgeShares(app *App) edgeShares {
 
 // fill sets the edges of a scrape from its services and the requests offered at each endpoint.
 func (x *edgeShares) fill(sc *scrape, offered []float64) {
-	for i, to := range x.to {
-		over, all := 0.0, 0.0
+	nE := len(offered)
+	for to := range x.all {
+		all := 0.0
+		visits := x.visits[to*nE : (to+1)*nE]
 		for e, n := range offered {
-			over += n * x.calls[i*x.endpoints+e]
-			all += n * x.visits[e*x.services+to]
+			all += n * visits[e]
+		}
+		x.all[to] = all
+	}
+	for i, to := range x.to {
+		over := 0.0
+		calls := x.calls[i*nE : (i+1)*nE]
+		for e, n := range offered {
+			over += n * calls[e]
 		}
 		s := &sc.services[to]
-		sc.edges[i] = EdgeView{RPS: s.rps * ratio(over, all), P95Ms: s.p95, ErrorRate: s.errorRate}
+		sc.edges[i] = EdgeView{RPS: s.rps * ratio(over, x.all[to]), P95Ms: s.p95, ErrorRate: s.errorRate}
 	}
 }

@@ -14,6 +14,11 @@ func log2m(x float64) float64 {
 
 // exp2m is about 2^y: exp2m(log2m(x)) = x. Beyond 2^-60 and 2^60 it stays there.
 func exp2m(y float64) float64 {
-	y = min(max(y, -60), 60)
+	if y < -60 {
+		y = -60
+	}
+	if y > 60 {
+		y = 60
+	}
 	return math.Float64frombits(uint64(int64(y*(1<<52)) + 1023<<52))
 }

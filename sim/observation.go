@@ -64,13 +64,23 @@ type Observer struct {
 	app     *App
 	actions *Actions
 	spec    EnvSpec
-	invCap  []float64 // [service] CPU seconds of one visit / CPU of max replicas: s/visit
+	traits  []observedTraits // [service]
 	maxCost float64
+}
+
+// observedTraits are the constants that a service's features are relative to.
+type observedTraits struct {
+	invCap                  float64 // CPU seconds of one visit / CPU of max replicas: s/visit
+	perReplica              float64 // 1 / max replicas
+	memLimitMiB, limitMilli float64
+	minReplicas             int
+	perStep                 float64 // 1 / (max - min) replicas, 0 without a choice
+	stateful                float32
 }
 
 // NewObserver makes the observer for an application and its actions.
 func NewObserver(app *App, actions *Actions) *Observer {
-	o := &Observer{app: app, actions: actions, invCap: make([]float64, len(app.Services))}
+	o := &Observer{app: app, actions: actions, traits: make([]observedTraits, len(app.Services))}
 	o.spec = EnvSpec{
 		Kind: KindCluster, Services: len(app.Services), Nodes: app.NumNodes(), Edges: slices.Clone(app.Edges),
 		ServiceFeatures: len(ServiceFeatures), NodeFeatures: len(NodeFeatures), EdgeFeatures: len(EdgeFeatures), Scalars: len(ScalarFeatures),
@@ -89,8 +99,16 @@ func NewObserver(app *App, actions *Actions) *Observer {
 			visits += app.Endpoints[e].Weight * app.graph.svcVisit[e*len(app.Services)+s]
 		}
 		svc := &app.Services[s]
+		t := observedTraits{perReplica: 1 / float64(svc.MaxReplicas), memLimitMiB: svc.MemLimitMiB, limitMilli: svc.CPULimitMillis, minReplicas: svc.MinReplicas}
 		// CPU-ms/s is millicores.
-		o.invCap[s] = ratio(cpu, visits) / (float64(svc.MaxReplicas) * svc.CPULimitMillis)
+		t.invCap = ratio(cpu, visits) / (float64(svc.MaxReplicas) * svc.CPULimitMillis)
+		if svc.Stateful {
+			t.stateful = 1
+		}
+		if svc.MaxReplicas > svc.MinReplicas {
+			t.perStep = 1 / float64(svc.MaxReplicas-svc.MinReplicas)
+		}
+		o.traits[s] = t
 	}
 	return o
 }
@@ -134,30 +152,26 @@ func (o *Observer) Observe(v *View, decisionsLeft float64, row *Obs) {
 }
 
 func (o *Observer) service(s int, x *ServiceView, out []float32) {
-	svc := &o.app.Services[s]
-	perReplica := 1 / float64(svc.MaxReplicas)
+	t := &o.traits[s]
 	out = out[:16]
 	out[0] = feature(ratio(x.CPUUsedMillis, x.QuotaMillis*float64(x.Ready)), 0, 2)
-	out[1] = feature(ratio(x.MemMiB, svc.MemLimitMiB), 0, 2)
+	out[1] = feature(ratio(x.MemMiB, t.memLimitMiB), 0, 2)
 	out[2] = logScale(x.P95Ms)
-	out[3] = 0
-	if svc.Stateful {
-		out[3] = 1
-	}
+	out[3] = t.stateful
 	out[4] = feature(ratio(x.CPUUsedMillis, x.RequestMillis*float64(x.Ready+x.Starting)), 0, 4)
-	out[5] = float32(float64(x.Ready) * perReplica)
-	out[6] = float32(float64(x.Starting) * perReplica)
-	out[7] = float32(float64(x.Pending) * perReplica)
-	out[8] = feature(x.RPS*o.invCap[s], 0, 4)
+	out[5] = float32(float64(x.Ready) * t.perReplica)
+	out[6] = float32(float64(x.Starting) * t.perReplica)
+	out[7] = float32(float64(x.Pending) * t.perReplica)
+	out[8] = feature(x.RPS*t.invCap, 0, 4)
 	out[9] = change(x.RPS, x.PrevRPS)
 	out[10] = feature(x.ErrorRate, 0, 1)
-	out[11] = feature(lg(x.QuotaMillis/svc.CPULimitMillis)/2, -2, 2)
+	out[11] = feature(lg(x.QuotaMillis/t.limitMilli)/2, -2, 2)
 	out[12] = feature(x.Throttled, 0, 1)
 	out[13] = 1
-	if svc.MaxReplicas > svc.MinReplicas {
-		out[13] = float32(float64(x.Spec-svc.MinReplicas) / float64(svc.MaxReplicas-svc.MinReplicas))
+	if t.perStep > 0 {
+		out[13] = float32(float64(x.Spec-t.minReplicas) * t.perStep)
 	}
-	out[14] = float32(perReplica)
+	out[14] = float32(t.perReplica)
 	out[15] = feature(x.RequestMillis/1000, 0, 4)
 }
 

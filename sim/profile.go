@@ -14,6 +14,14 @@ const (
 	levelP95 = 10
 )
 
+// The tail beyond the last level falls as it did from the last but two levels: by lastDecade in the logarithm over
+// their distance, and is nothing where it is below 1e-12.
+var (
+	lastTail   = 1 - profileLevels[nLevels-1]
+	lastDecade = math.Log((1 - profileLevels[nLevels-3]) / lastTail)
+	tailEnd    = math.Log(lastTail / 1e-12)
+)
+
 // lowestSpread is how far (log2m) below the lowest tabulated quantile the least latency is taken to be.
 const lowestSpread = 0.4
 
@@ -23,14 +31,19 @@ type features [nFeatures]float64
 const nFeatures = 5
 
 // featuresOf describes a latency of which bareMs would be left on an idle system.
-func featuresOf(d duration, bareMs float64) features {
-	mean := d.mean - d.delay
+func featuresOf(d *duration, bareMs float64) (f features) {
+	describeFeatures(d.mean-d.delay, d.stall, bareMs, &f)
+	return f
+}
+
+// describeFeatures is featuresOf without a copy; mean is that without the delay.
+func describeFeatures(mean, stall, bareMs float64, f *features) {
 	if !(mean > 0) || !(bareMs > 0) {
-		return features{1}
+		*f = features{1}
+		return
 	}
-	grown := log2m(mean / bareMs)
-	stalled := d.stall / mean
-	return features{1, grown, stalled, stalled * stalled, grown * grown}
+	grown, stalled := log2m(mean/bareMs), stall/mean
+	f[0], f[1], f[2], f[3], f[4] = 1, grown, stalled, stalled*stalled, grown*grown
 }
 
 func (f *features) dot(w *features) float64 {
@@ -40,7 +53,12 @@ func (f *features) dot(w *features) float64 {
 // within bounds features by those that the weights were fitted to.
 func (f *features) within(lo, hi *features) {
 	for i := range f {
-		f[i] = min(max(f[i], lo[i]), hi[i])
+		if f[i] < lo[i] {
+			f[i] = lo[i]
+		}
+		if f[i] > hi[i] {
+			f[i] = hi[i]
+		}
 	}
 }
 
@@ -78,8 +96,11 @@ func (l *latency) tailAbove(ms float64) float64 {
 		return 1
 	}
 	y := log2m((ms - l.delayMs) / l.meanMs)
-	// The levels around y. They rise but for the noise of the fit.
+	// The levels around y. They rise but for the noise of the fit. Mostly y is beyond the last.
 	lo, hi := -1, nLevels
+	if l.logQuantile(nLevels-1) <= y && l.logQuantile(nLevels-2) <= y {
+		lo = nLevels - 1
+	}
 	for hi-lo > 1 {
 		if mid := (lo + hi) / 2; l.logQuantile(mid) <= y {
 			lo = mid
@@ -94,12 +115,11 @@ func (l *latency) tailAbove(ms float64) float64 {
 		return 1 - profileLevels[0]*max(0, 1-(q-y)/lowestSpread)
 	case hi == nLevels:
 		a, b := l.logQuantile(nLevels-3), l.logQuantile(nLevels-1)
-		slope := math.Log((1-profileLevels[nLevels-3])/(1-profileLevels[nLevels-1])) / max(b-a, 1e-3)
-		tail := (1 - profileLevels[nLevels-1]) * math.Exp(-slope*(y-b))
-		if tail < 1e-12 {
+		x, span := lastDecade*(y-b), max(b-a, 1e-3)
+		if x > tailEnd*span {
 			return 0
 		}
-		return tail
+		return lastTail * powers.expNeg(x/span)
 	}
 	a, b := l.logQuantile(lo), l.logQuantile(hi)
 	f := 1.0

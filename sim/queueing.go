@@ -82,52 +82,18 @@ type servicePerf struct {
 	delayMs  float64 // wait in an explicit backlog
 }
 
-// solve computes the stationary performance.
-func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity, x *serviceResponse) {
-	perReplica := c.usableMillis() * c.speed // CPU ms/s of useful work
-	capacity := c.replicas * perReplica
-	if !(capacity > 0) {
-		*p = servicePerf{util: 1, overload: math.Inf(1), scale: c.cold / c.speed, stalled: 1, stallMs: cfsPeriodMs}
-		if l.cpuMs+l.wakeMs <= 0 {
-			p.util, p.overload, p.stalled, p.stallMs, p.idle = 0, 0, 0, 0, 1
-		}
-		return
-	}
-	perUnit := c.cold / capacity
-	paid := 1 - c.spared
-	floor, wake := l.cpuMs*perUnit, l.wakeMs*perUnit*paid
-	p.overload = floor
-	core := perReplica / c.speed / (1000 * c.cores) // share of its cores that a replica may use
-	p.util, p.idle = utilisation(floor, wake, core, x.idlePower[0]+x.idlePower[1]*c.logReplicas)
-	p.idle *= paid
-
-	*p = servicePerf{util: p.util, idle: p.idle, overload: p.overload, scale: c.cold / c.speed}
-	if p.util <= 0 || l.visits <= 0 {
-		return
-	}
-	u := pressure(p.util, floor, x.wakes)
-	rho := min(u*core, maxCoreUtil)
-	congestion := congestionAt(rho, c.cores)
-	if c.limited() {
-		// Visits that a period's quota holds: with u C/visits CPU for each, C the capacity, and C T/replicas of quota.
-		n := cfsPeriodMs / 1000.0 * l.visits / (p.util * c.replicas)
-		c.sheet.set(core)
-		s := c.sheet.at(u, n*c.perBatch*x.visits)
-		congestion *= s.congestion
-		p.stalled = s.throttled
-		p.stallMs = s.stallMs * c.perBatch * positive(x.stall.at(u, c.logReplicas))
-		if x.throttled > 0 {
-			p.stalled = min(1, p.stalled*x.throttled)
-		}
-	}
-	p.scale *= 1 + congestion*positive(x.congestion.at(u, c.logReplicas))
-}
-
 // pressure is the utilisation that queues follow. A busy replica needs only the floor cost, so near saturation, where
 // chunks rarely find it idle, queues grow as if there were few wake-ups (as with an exceptional first service of a busy
 // period: Welch, Operations Research 12, 1964); wakes is the share of them that counts.
 func pressure(util, floor, wakes float64) float64 {
-	return min(floor+wakes*max(util-floor, 0), maxStationaryUtil)
+	u := floor
+	if util > floor {
+		u += wakes * (util - floor)
+	}
+	if u > maxStationaryUtil {
+		return maxStationaryUtil
+	}
+	return u
 }
 
 // utilisation adds the wake-ups that are paid to the floor of the utilisation. A chunk pays if it finds nothing else to
@@ -137,8 +103,17 @@ func utilisation(floor, wake, core, k float64) (u, idle float64) {
 	if floor >= 1 {
 		return 1, 0
 	}
-	idle = (1 - min(floor*core, 1)) * (1 - powers.of(floor, max(k, 0.3)))
-	if room := max(fullUtil-floor, 0); wake*idle > room {
+	idle = 1 - powers.of(floor, max(k, 0.3))
+	if busy := floor * core; busy < 1 {
+		idle *= 1 - busy
+	} else {
+		idle = 0
+	}
+	room := fullUtil - floor
+	if room < 0 {
+		room = 0
+	}
+	if wake*idle > room {
 		idle = room / wake
 	}
 	return floor + wake*idle, idle
@@ -172,7 +147,12 @@ func congestionAt(rho, k float64) float64 {
 // maxErlangCores bounds the steps that congestionAt takes.
 const maxErlangCores = 64
 
-func positive(x float64) float64 { return max(x, 0.02) }
+func positive(x float64) float64 {
+	if x < 0.02 {
+		return 0.02
+	}
+	return x
+}
 
 // powerTable gives u^k for u in [0, 1]: e^(k ln u) with both functions drawn straight between tabulated points, within
 // 1e-3 of its value where u^k is above 1e-3.
@@ -199,7 +179,11 @@ func newPowerTable() *powerTable {
 func (t *powerTable) of(u, k float64) float64 {
 	x := u * float64(len(t.log)-1)
 	i := min(int(x), len(t.log)-2)
-	y := k * (t.log[i] + (x-float64(i))*(t.log[i+1]-t.log[i]))
+	return t.expNeg(k * (t.log[i] + (x-float64(i))*(t.log[i+1]-t.log[i])))
+}
+
+// expNeg is e^-y for y of at least 0, at most 1.3e-4 of its value off below expRange and 0 from there on.
+func (t *powerTable) expNeg(y float64) float64 {
 	y *= float64(len(t.exp)-1) / expRange
 	j := int(y)
 	if j >= len(t.exp)-1 {
@@ -211,7 +195,7 @@ func (t *powerTable) of(u, k float64) float64 {
 // duration is a mean time in ms, with what of it is spent in stalls and in explicit backlogs.
 type duration struct{ mean, stall, delay float64 }
 
-func (d *duration) add(k float64, x duration) {
+func (d *duration) add(k float64, x *duration) {
 	d.mean += k * x.mean
 	d.stall += k * x.stall
 	d.delay += k * x.delay
@@ -220,47 +204,33 @@ func (d *duration) add(k float64, x duration) {
 // visitTime is the time that one visit of an operation spends in its own service. Of the stalls a visit meets, half are
 // shared out by work and half by visits: a longer visit meets more of them.
 func visitTime(op *Operation, share float64, p *servicePerf) duration {
-	stall := p.stallMs * (0.5 + 0.5*share)
+	stall := p.stallMs * stallShare(share)
 	return duration{mean: (op.CPUMs+op.WakeMs*p.idle)*p.scale + op.WaitMs + stall + p.delayMs, stall: stall, delay: p.delayMs}
 }
+
+func stallShare(workShare float64) float64 { return 0.5 + 0.5*workShare }
+
+// noClip is how many times the mean a timeout must be to make no difference: e^-20 is 2e-9.
+const noClip = 20
 
 // clip bounds a time by the caller's patience: E[min(X, t)] of an exponential X is m (1 - e^(-t/m)).
 func (d *duration) clip(timeoutMs float64) {
 	if timeoutMs <= 0 || d.mean <= 0 {
 		return
 	}
-	r := timeoutMs / d.mean
-	if r > 30 {
+	if timeoutMs > noClip*d.mean { // without a division in the common case
 		return
 	}
-	f := 1 - math.Exp(-r)
+	r := timeoutMs / d.mean
+	var f float64
+	if r < 1 {
+		f = 1 - math.Exp(-r)
+	} else {
+		f = 1 - powers.expNeg(r)
+	}
 	d.mean, d.stall, d.delay = d.mean*f, d.stall*f, d.delay*f
 	if r < 1 { // who is mostly given up is no part of a stationary system
 		d.stall, d.delay = 0, d.mean
-	}
-}
-
-// composeTimes fills ops with the mean time of one visit, calls included, and endpoints with that of one request.
-func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []duration) {
-	g := &app.graph
-	for i := len(g.opOrder) - 1; i >= 0; i-- {
-		o := g.opOrder[i]
-		op := &app.Ops[o]
-		d := visitTime(op, g.workShare[o], &perf[op.Service])
-		if op.Parallel && len(op.Calls) > 0 {
-			d.add(1, parallelTime(op, ops, x.parallel[o]))
-		} else {
-			for k := range op.Calls {
-				c := &op.Calls[k]
-				callee := ops[c.Op]
-				callee.clip(c.TimeoutMs)
-				d.add(c.Mean, callee)
-			}
-		}
-		ops[o] = d
-	}
-	for e := range endpoints {
-		endpoints[e] = ops[app.Endpoints[e].Op]
 	}
 }
 
@@ -274,10 +244,10 @@ func parallelTime(op *Operation, ops []duration, w [2]float64) duration {
 		if share := min(c.Mean, 1); callee.mean*share > longest.mean {
 			longest = duration{callee.mean * share, callee.stall * share, callee.delay * share}
 		}
-		sum.add(c.Mean, callee)
+		sum.add(c.Mean, &callee)
 	}
 	var d duration
-	d.add(w[0], longest)
-	d.add(w[1], sum)
+	d.add(w[0], &longest)
+	d.add(w[1], &sum)
 	return d
 }

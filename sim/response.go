@@ -26,7 +26,10 @@ type serviceResponse struct {
 // plane is a factor that depends on the utilisation u and on ln replicas.
 type plane [3]float64
 
-func (p *plane) at(u, logReplicas float64) float64 { return p[0] + p[1]*u + p[2]*logReplicas }
+// along is the factor at one number of replicas, a + b u.
+func (p *plane) along(logReplicas float64) [2]float64 {
+	return [2]float64{p[0] + p[2]*logReplicas, p[1]}
+}
 
 // endpointResponse turns the mean that the call tree gives into a distribution.
 type endpointResponse struct {
@@ -38,10 +41,24 @@ type endpointResponse struct {
 
 // latencyOf is the distribution of a latency of which the call tree gives the mean.
 func (x *endpointResponse) latencyOf(d duration) latency {
-	f := featuresOf(d, x.bareMs)
-	f.within(&x.lo, &x.hi)
-	return latency{meanMs: max(0, d.mean-d.delay) * min(max(f.dot(&x.mean), 0.7), 1.5), delayMs: d.delay, f: f, w: &x.w}
+	var l latency
+	x.describe(&d, &l)
+	return l
 }
+
+// describe is latencyOf without a copy.
+func (x *endpointResponse) describe(d *duration, l *latency) {
+	mean := d.mean - d.delay
+	if mean < 0 {
+		mean = 0
+	}
+	describeFeatures(mean, d.stall, x.bareMs, &l.f)
+	l.f.within(&x.lo, &x.hi)
+	l.meanMs, l.delayMs, l.w = mean*correction(l.f.dot(&x.mean)), d.delay, &x.w
+}
+
+// correction keeps a correction of the mean near 1 where features lie beyond what it was fitted to.
+func correction(x float64) float64 { return min(max(x, 0.7), 1.5) }
 
 // lazyResponse measures a response when it is first needed. Applications are shared between goroutines.
 type lazyResponse struct {
@@ -74,7 +91,7 @@ func neutralResponse(app *App) *response {
 	for s := range bare {
 		bare[s] = servicePerf{idle: 1, scale: 1}
 	}
-	composeTimes(app, x, bare, ops, endpoints)
+	composeTimes(app, x, bare, ops, endpoints, nil)
 	for e := range x.endpoints {
 		x.endpoints[e] = endpointResponse{bareMs: endpoints[e].mean, mean: features{1}}
 	}

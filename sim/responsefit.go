@@ -346,7 +346,7 @@ func (f *fitter) predict(p *fitPoint, ops, endpoints []duration) {
 		p.perf[s].solve(q.load, &q.capacity, &f.x.services[s])
 		p.perf[s].delayMs = 0
 	}
-	composeTimes(f.app, f.x, p.perf, ops, endpoints)
+	composeTimes(f.app, f.x, p.perf, ops, endpoints, nil)
 }
 
 const (
@@ -499,7 +499,7 @@ func (f *fitter) fitEndpoints() {
 		f.predict(p, ops, endpoints)
 		for e := range endpoints {
 			if p.endpoints[e].requests >= 20 && endpoints[e].mean > 0 {
-				rows[e] = append(rows[e], row{featuresOf(endpoints[e], f.x.endpoints[e].bareMs), endpoints[e].mean, p.endpoints[e].requests * p.steadiness(), &p.endpoints[e]})
+				rows[e] = append(rows[e], row{featuresOf(&endpoints[e], f.x.endpoints[e].bareMs), endpoints[e].mean, p.endpoints[e].requests * p.steadiness(), &p.endpoints[e]})
 			}
 		}
 	}
@@ -525,7 +525,7 @@ func (f *fitter) fitEndpoints() {
 		x.mean = means.solve()
 		x.mean[0]++
 		for _, r := range rows[e] {
-			mean := r.mean * min(max(r.x.dot(&x.mean), 0.7), 1.5)
+			mean := r.mean * correction(r.x.dot(&x.mean))
 			for i, p := range profileLevels {
 				if q := r.measured.level[i]; q > 0 {
 					// The variance of a quantile of n exponential times, relative to its square: p/((1-p) n ln^2(1-p)).
@@ -643,7 +643,8 @@ func (f *planeFit) solve() (plane, float64) {
 // feed runs the engine under Poisson arrivals until time end, outside of ticks and windows, and tells whether it got there: it
 // stops when so many visits have begun.
 func (d *DES) feed(rps []float64, end, visits float64) bool {
-	slice := min(max((end-d.now)/50, 1e-3), 200)
+	span := end - d.now
+	slice := max(min(max(span/50, 1e-3), 200), span/1000)
 	begun := d.begun()
 	for d.now < end {
 		if d.begun()-begun > visits {

@@ -1,6 +1,9 @@
 package sim
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // RewardMeter computes [RewardTerms] from the states and demand curve of an interval: Reset at the start of a run,
 // Tick after every engine step, Take at the end of each interval. It allocates nothing after NewRewardMeter.
@@ -15,7 +18,8 @@ type RewardMeter struct {
 
 	// Pods and need seldom change from one tick to the next: what one tick adds is kept, and the ticks are counted.
 	run    float64     // ticks since the last change, not yet in sum and window
-	seen   []podCounts // [service] what perTick and alloc were computed for
+	seen   []podCounts // [service] what tick and alloc were computed for
+	pods   uint64      // State.version of seen
 	needed []int
 	tick   rewardSums
 	alloc  []float64 // [service] price-weighted allocation in one tick
@@ -50,7 +54,7 @@ func NewRewardMeter(app *App, cfg RewardConfig) *RewardMeter {
 func (m *RewardMeter) Reset(st *State) {
 	m.clear()
 	clear(m.window)
-	m.run = 0
+	m.run, m.pods = 0, 0
 	m.needed[0] = math.MinInt // differs from any demand curve, so that the first tick counts as a change
 	m.prices.reset()
 	for i := range m.stateful {
@@ -71,7 +75,9 @@ func (m *RewardMeter) Tick(st *State, needed []int) {
 	}
 	m.run++
 	for i := range m.stateful {
-		m.sum.missing += m.stateful[i].tick(st, &m.cfg)
+		if r := &m.stateful[i]; len(r.left) > 0 || r.ready != st.Services[r.service].Ready {
+			m.sum.missing += r.tick(st, &m.cfg)
+		}
 	}
 	if st.Window > 0 {
 		m.flush()
@@ -81,14 +87,20 @@ func (m *RewardMeter) Tick(st *State, needed []int) {
 
 // changed notes what the sums depend on and tells whether it differs from the last tick.
 func (m *RewardMeter) changed(st *State, needed []int) bool {
-	changed := !m.prices.equal // placement counts then, too
+	changed := false
+	if !slices.Equal(needed, m.needed) {
+		copy(m.needed, needed)
+		changed = true
+	}
+	if st.version != 0 && st.version == m.pods {
+		return changed
+	}
+	m.pods = st.version
+	changed = changed || !m.prices.equal // placement counts then, too
 	for s := range m.seen {
 		x, seen := &st.Services[s], &m.seen[s]
 		if now := (podCounts{x.Spec, x.Ready, x.Starting, x.RequestMillis}); now != *seen {
 			*seen, changed = now, true
-		}
-		if needed[s] != m.needed[s] {
-			m.needed[s], changed = needed[s], true
 		}
 	}
 	return changed

@@ -33,11 +33,14 @@ var stallLog = func() (t [nU][nN][nQ]station) {
 	return t
 }()
 
-// stallSheet is the table at one quota: what a service needs until its quota changes.
+// stallSheet is the table at one quota: what a service needs until its quota changes. Between four cells of the table
+// each quantity is a + b x + (c + d x) y, x along u and y along log2 n.
 type stallSheet struct {
-	quota float64 // cores, 0 before the first use
-	cells [nU][nN]station
+	quota   float64 // cores, 0 before the first use
+	patches [nU - 1][nN - 1]stallPatch
 }
+
+type stallPatch struct{ stall, congestion, throttled [4]float64 }
 
 // set makes it the sheet of a quota of q cores.
 func (s *stallSheet) set(q float64) {
@@ -46,27 +49,51 @@ func (s *stallSheet) set(q float64) {
 	}
 	s.quota = q
 	k, f := stallCell(stallQ[:], q)
-	for i := range s.cells {
-		for j := range s.cells[i] {
+	var cells [nU][nN]station
+	for i := range cells {
+		for j := range cells[i] {
 			a, b := &stallLog[i][j][k], &stallLog[i][j][k+1]
-			s.cells[i][j] = station{stallMs: a.stallMs + f*(b.stallMs-a.stallMs), congestion: a.congestion + f*(b.congestion-a.congestion), throttled: a.throttled + f*(b.throttled-a.throttled)}
+			cells[i][j] = station{stallMs: a.stallMs + f*(b.stallMs-a.stallMs), congestion: a.congestion + f*(b.congestion-a.congestion), throttled: a.throttled + f*(b.throttled-a.throttled)}
+		}
+	}
+	for i := range s.patches {
+		for j := range s.patches[i] {
+			a, b, c, d := &cells[i][j], &cells[i][j+1], &cells[i+1][j], &cells[i+1][j+1]
+			s.patches[i][j] = stallPatch{
+				bilinear(a.stallMs, c.stallMs, b.stallMs, d.stallMs),
+				bilinear(a.congestion, c.congestion, b.congestion, d.congestion),
+				bilinear(a.throttled, c.throttled, b.throttled, d.throttled),
+			}
 		}
 	}
 }
 
+// bilinear gives the coefficients for the values at (x, y) = (0, 0), (1, 0), (0, 1) and (1, 1).
+func bilinear(v00, v10, v01, v11 float64) [4]float64 {
+	return [4]float64{v00, v10 - v00, v01 - v00, v11 - v10 - v01 + v00}
+}
+
 // at interpolates in u < 1 and n, stalls geometrically.
 func (s *stallSheet) at(u, n float64) station {
-	i, fu := stallRow(u)
-	x := min(max(log2m(n)-stallLowN, 0), nN-1-1e-9)
-	j := int(x)
-	fn := x - float64(j)
-	a, b, c, d := &s.cells[i][j], &s.cells[i][j+1], &s.cells[i+1][j], &s.cells[i+1][j+1]
-	wa, wb, wc, wd := (1-fu)*(1-fn), (1-fu)*fn, fu*(1-fn), fu*fn
-	out := station{
-		stallMs:    exp2m(wa*a.stallMs + wb*b.stallMs + wc*c.stallMs + wd*d.stallMs),
-		congestion: wa*a.congestion + wb*b.congestion + wc*c.congestion + wd*d.congestion,
-		throttled:  wa*a.throttled + wb*b.throttled + wc*c.throttled + wd*d.throttled,
+	i, x := stallRow(u)
+	y := log2m(n) - stallLowN
+	j := 0
+	switch {
+	case y >= nN-1:
+		j, y = nN-2, 1-1e-9
+	case y > 0:
+		j = int(y)
+		y -= float64(j)
+	default:
+		y = 0
 	}
+	c := &s.patches[i][j]
+	t := &c.stall
+	out := station{stallMs: exp2m(t[0] + t[1]*x + (t[2]+t[3]*x)*y)}
+	t = &c.congestion
+	out.congestion = t[0] + t[1]*x + (t[2]+t[3]*x)*y
+	t = &c.throttled
+	out.throttled = t[0] + t[1]*x + (t[2]+t[3]*x)*y
 	if last := stallU[nU-1]; u > last { // queues grow as 1/(1-u)
 		out.stallMs *= (1 - last) / (1 - u)
 	}

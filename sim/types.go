@@ -75,6 +75,9 @@ type State struct {
 	Window int
 	// Placed[s*len(Nodes)+n] is the number of pods of service s on node n (Starting, Ready and Terminating).
 	Placed []int
+
+	// version counts changes of pods and quotas since Reset; 0 where nobody counts.
+	version uint64
 }
 
 // ServiceState is the truth about one service.

@@ -1,0 +1,245 @@
+package sim
+
+import "math"
+
+// This file turns the fluid engine's solution of a window into the state that others see.
+
+// serviceTraits are the constants of a service that usage needs, side by side.
+type serviceTraits struct {
+	baseMillis, memBase, memLimit, memPerRPS float64
+	warmsUp                                  bool
+}
+
+type nodeUse struct{ cpu, mem float64 }
+
+// spread lists where the pods of each service are.
+type spread struct {
+	version uint64     // of the pods that it shows (State.version)
+	from    []int      // [service] cells[from[s]:from[s+1]] are its nodes
+	cells   []nodePods // only those with pods
+}
+
+type nodePods struct {
+	node int
+	pods float64
+}
+
+// update lists the pods anew if any has come, gone or changed.
+func (x *spread) update(st *State) {
+	if x.version == st.version {
+		return
+	}
+	x.version = st.version
+	x.cells = x.cells[:0]
+	nN := len(st.Nodes)
+	for s := range st.Services {
+		for n, k := range st.Placed[s*nN : (s+1)*nN] {
+			if k > 0 {
+				x.cells = append(x.cells, nodePods{n, float64(k)})
+			}
+		}
+		x.from[s+1] = len(x.cells)
+	}
+}
+
+// usage computes CPU and memory of services and nodes, and how much of their quotas pods on full nodes get.
+func (f *Fluid) usage(dt float64) {
+	st := &f.st
+	f.spread.update(st)
+	clear(f.nodeUse)
+	for s := range st.Services {
+		v, p, t, x := &st.Services[s], &f.perf[s], &f.traits[s], &f.solvers[s]
+		// The stationary utilisation, shifted by what really arrived (or got through) against the intensity.
+		util := p.util
+		if offered := f.load[s].visits; offered > 0 && v.ServedRPS < offered*1e6 {
+			util = min(1, util*v.ServedRPS/offered)
+			if p.overload >= 1 || f.backlogMs[s] > 0 {
+				util = max(util, min(1, p.util))
+			}
+		}
+		perPod := t.baseMillis + util*x.usable
+		v.CPUUsedMillis = x.replicas*perPod + float64(v.Terminating)*t.baseMillis
+		v.MemMiB = t.memBase
+		if x.replicas > 0 {
+			v.MemMiB = min(t.memLimit, t.memBase+t.memPerRPS*v.ServedRPS*x.perReplica)
+			if t.warmsUp {
+				f.cl.warm(s, v.ServedRPS*dt*x.perReplica)
+			}
+		}
+		f.podCPU[s] = perPod
+		f.onNodes(s, perPod)
+	}
+	full := false
+	for n := range st.Nodes {
+		x, use := &st.Nodes[n], f.nodeUse[n]
+		x.CPUUsedMillis, x.MemUsedMiB = use.cpu, use.mem
+		full = full || use.cpu > x.CPUMillis
+	}
+	f.contention(full)
+}
+
+// onNodes adds the CPU and memory of a service's pods to their nodes, and to the service the CPU of those that start.
+func (f *Fluid) onNodes(s int, perPod float64) {
+	v := &f.st.Services[s]
+	if v.Starting+v.Terminating == 0 { // all pods on nodes are alike
+		for _, c := range f.spread.cells[f.spread.from[s]:f.spread.from[s+1]] {
+			n := &f.nodeUse[c.node]
+			n.cpu += c.pods * perPod
+			n.mem += c.pods * v.MemMiB
+		}
+		return
+	}
+	for i := range f.cl.pods[s] {
+		pod := &f.cl.pods[s][i]
+		if pod.phase == PodPending {
+			continue
+		}
+		cpu := f.usedBy(s, pod)
+		if pod.phase == PodStarting {
+			v.CPUUsedMillis += cpu
+		}
+		n := &f.nodeUse[pod.node]
+		n.cpu += cpu
+		n.mem += v.MemMiB
+	}
+}
+
+// usedBy is the CPU that a pod used over the last window.
+func (f *Fluid) usedBy(s int, p *pod) float64 {
+	svc := &f.app.Services[s]
+	switch p.phase {
+	case PodReady:
+		return f.podCPU[s]
+	case PodStarting:
+		return min(f.st.Services[s].QuotaMillis, svc.StartupCPUMs/max(p.eventAt-p.startedAt, Tick).Seconds())
+	case PodTerminating:
+		return svc.BaseCPUMillis
+	}
+	return 0
+}
+
+// contention cuts the share of their quotas that pods get where a node's pods want more CPU than it has; full tells that
+// some node is so. It acts on the next window. A service's share is the mean over its ready replicas.
+func (f *Fluid) contention(full bool) {
+	for s := range f.cl.capacity {
+		c := &f.cl.capacity[s]
+		if !full {
+			if c.share < 1 {
+				// Recover slowly, or the share would flip between 1 and its value from window to window.
+				c.share = min(1, c.share*1.05)
+			}
+			continue
+		}
+		sum := 0.0
+		for i := range f.cl.pods[s] {
+			if pod := &f.cl.pods[s][i]; pod.phase == PodReady {
+				n := &f.st.Nodes[pod.node]
+				sum += min(1, n.CPUMillis/max(n.CPUUsedMillis, 1e-9))
+			}
+		}
+		if c.replicas > 0 {
+			c.share = max(0.05, c.share*sum/c.replicas)
+		}
+	}
+}
+
+// answer finds how requests fare.
+func (f *Fluid) answer() {
+	var l latency
+	for e := range f.answers {
+		x := &f.answers[e]
+		f.x.endpoints[e].describe(&f.endpoints[e], &l)
+		x.meanMs, x.p95Ms = l.total(), l.p95()
+		x.late, x.gone = l.tailAbove(x.sloMs), 0
+		// What has waited longer than its client does has failed.
+		if x.meanMs > 0.1*x.timeoutMs {
+			x.gone = l.tailAbove(x.timeoutMs)
+			if x.gone < 1 {
+				x.late = max(0, (x.late-x.gone)/(1-x.gone))
+			}
+		}
+	}
+}
+
+// count writes endpoints' counts of the window.
+func (f *Fluid) count() {
+	for e := range f.answers {
+		x := &f.answers[e]
+		offered := f.arrived[e]
+		failed := offered * f.failShare[e]
+		failed += (offered - failed) * x.gone
+		f.completed[e] = offered - failed
+		st := &f.st.Endpoints[e]
+		st.Offered, st.Failed, st.Late, st.MeanMs, st.P95Ms = offered, failed, (offered-failed)*x.late, x.meanMs, x.p95Ms
+	}
+}
+
+// reportServices writes services' latencies into the state.
+func (f *Fluid) reportServices() {
+	for s := range f.st.Services {
+		v, p := &f.st.Services[s], &f.perf[s]
+		v.Throttled, v.WakeShare = p.stalled, p.idle
+		var mixed duration
+		all, own, visited := &mixed, 0.0, false
+		if ops := f.g.opsOf[s]; len(ops) == 1 {
+			all, own, visited = &f.ops[ops[0]], f.own[ops[0]], f.load[s].visits > 0
+		} else {
+			own, visited = f.visitOf(ops, &mixed)
+		}
+		if !visited {
+			v.MeanMs, v.OwnMs, v.StallMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0, 0
+			continue
+		}
+		v.MeanMs, v.OwnMs, v.StallMs = all.mean, own, p.stallMs
+		v.P95Ms = visitP95(all, p)
+		f.holdMs[s] = all.mean - all.delay
+	}
+}
+
+// visitP95 is about the 95th percentile of a visit of which only means are known: as if what is left when stalls and
+// backlog are taken off had the p95 of an Erlang-3 time, 2.1 times its mean, and stalls, which few visits meet, were
+// exponential where they are met.
+func visitP95(all *duration, p *servicePerf) float64 {
+	const erlang3 = 2.1
+	smooth := all.mean - all.stall - all.delay
+	if smooth < 0 {
+		smooth = 0
+	}
+	p95 := erlang3 * smooth
+	if all.stall > 0 {
+		met := all.stall * (1.0 / cfsPeriodMs)
+		if p.stalled > met {
+			met = p.stalled
+		}
+		if met > 1 {
+			met = 1
+		}
+		if met > 0.05 {
+			p95 = max(p95, smooth+all.stall/met*math.Ln2*log2m(met*20))
+		}
+	}
+	return p95 + all.delay
+}
+
+// visitOf is the time of a visit of a service with operations ops, over all of them as they are visited, and its own part.
+func (f *Fluid) visitOf(ops []int, all *duration) (own float64, visited bool) {
+	weight := 0.0
+	nE := len(f.intensity)
+	for _, o := range ops {
+		w := 0.0
+		visits := f.g.byOp[o*nE : (o+1)*nE]
+		for e, r := range f.intensity {
+			w += r * visits[e]
+		}
+		weight += w
+		all.add(w, &f.ops[o])
+		own += w * f.own[o]
+	}
+	if weight <= 0 {
+		return 0, false
+	}
+	all.mean /= weight // a weight may be so small that it has no inverse
+	all.stall /= weight
+	all.delay /= weight
+	return own / weight, true
+}
