@@ -173,7 +173,7 @@ func FuzzCheckSpec(f *testing.F) {
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var spec sim.EnvSpec
-		if json.Unmarshal(data, &spec) != nil || checkSpec(&spec) != nil {
+		if json.Unmarshal(data, &spec) != nil || checkSpec(&spec) != nil || spec.Services*max(spec.Nodes, spec.ServiceFeatures, spec.Action.PerService) > 1e5 {
 			return
 		}
 		obs := sim.NewObs(&spec, 1)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -26,6 +27,8 @@ const (
 	fitPoints        = 40
 	fitSeed          = 20260811
 	mixSpread        = 0.3
+	maxFitPeriods    = 1_000_000 // CFS periods of all replicas at one point, where visits take so long that there are few
+	maxFitRPS        = 1e9
 )
 
 // fitPoint is what the request-level engine said at one operating point.
@@ -111,7 +114,7 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 		}
 	}
 	replicas = app.InitialReplicas()
-	if k%2 == 1 {
+	if k%2 == 1 && slices.Max(need) > 0 {
 		lo, hi := math.Inf(1), math.Inf(1)
 		for s, n := range need {
 			if n > 0 {
@@ -133,8 +136,9 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 	for s, n := range need {
 		busiest = max(busiest, n/float64(replicas[s]))
 	}
+	// Where next to nothing needs CPU there is no load to speak of: any will do.
 	for e := range rps {
-		rps[e] *= u / busiest
+		rps[e] *= min(u/max(busiest, 1e-12), maxFitRPS)
 	}
 	return replicas, rps
 }
@@ -158,7 +162,11 @@ func (f *fitter) run(seed uint64, replicas []int, rps []float64, visits float64)
 		}
 	}
 	// At least two seconds, twenty periods, where that takes no more than six times the visits.
-	spanMs := visits / perSecond * 1000
+	pods := 0
+	for _, n := range replicas {
+		pods += n
+	}
+	spanMs := min(visits/perSecond*1000, maxFitPeriods*cfsPeriodMs/float64(pods))
 	d.feed(rps, d.now+max(0.2*spanMs, min(1000, 2*spanMs)), 3*visits)
 	d.ticks = 1
 	d.closeWindow()
