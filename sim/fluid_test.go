@@ -118,8 +118,10 @@ func TestFluidCPUUse(t *testing.T) {
 	}
 }
 
-// Overload: a single replica of front can do 200 ms/s / 2 ms = 100 visits/s. At 150/s the backlog grows by
-// 50 visits/s, its callees see 100 x 2.5 visits/s at most, and back to 50/s it drains at 50 visits/s.
+// Overload: a single replica of front can do 200 ms/s / 2 ms = 100 visits/s. At 150/s work for 50 visits/s piles up, its
+// callees see 100 x 2.5 visits/s at most, and back to 50/s it drains at 50 visits/s. Processor sharing makes it a crowd of
+// 1.48 partly done visits for each one's worth of work: a = 0.74 solves a = 1.5 (1 - (1 + a/4)^-4) for work of cv 0.5.
+// The fitted factor on that is within 5 %.
 func TestFluidOverloadGrowsAndDrains(t *testing.T) {
 	app, err := decodeText(appYAML)
 	if err != nil {
@@ -128,8 +130,8 @@ func TestFluidOverloadGrowsAndDrains(t *testing.T) {
 	app.Services[1].MaxReplicas = 4
 	f := steady(t, app, []int{1, 4}, []float64{150}, 20)
 	st := f.State()
-	if got := st.Services[0].Backlog; math.Abs(got-1000) > 1e-6 {
-		t.Errorf("backlog after 20 s is %v visits, want 50/s x 20 s = 1000", got)
+	if got := st.Services[0].Backlog; math.Abs(got/1480-1) > 0.05 {
+		t.Errorf("backlog after 20 s is %v visits, want 1.48 x 50/s x 20 s = 1480", got)
 	}
 	if got := st.Services[0].ServedRPS; math.Abs(got-100) > 1e-9 {
 		t.Errorf("front completes %v visits/s, want its capacity of 100", got)
@@ -143,8 +145,8 @@ func TestFluidOverloadGrowsAndDrains(t *testing.T) {
 	for range 15 {
 		f.Step(TickLoad{[]float64{50}, []float64{50}})
 	}
-	if got := st.Services[0].Backlog; math.Abs(got-250) > 1e-6 {
-		t.Errorf("backlog after 15 s of draining is %v, want 1000 - 15 x 50 = 250", got)
+	if got := st.Services[0].Backlog; math.Abs(got/370-1) > 0.05 {
+		t.Errorf("backlog after 15 s of draining is %v, want 1.48 (1000 - 15 x 50) = 370", got)
 	}
 	for range 10 {
 		f.Step(TickLoad{[]float64{50}, []float64{50}})
@@ -162,8 +164,9 @@ func TestFluidTimeoutsBoundTheBacklog(t *testing.T) {
 	}
 	f := steady(t, app, []int{1, 4}, []float64{300}, 600)
 	st := f.State()
-	if got := st.Services[0].Backlog; math.Abs(got-3000) > 1 {
-		t.Errorf("backlog %v, want 30 s x 100/s = 3000", got)
+	// In order of arrival 30 s of work would wait, 3000; of processor sharing's, all that came in 30 s at most.
+	if got := st.Services[0].Backlog; got < 3000-1 || got > 9000 {
+		t.Errorf("backlog %v, want 30 s x 100/s = 3000 to 30 s x 300/s", got)
 	}
 	// 300 offered, 100 served: two thirds fail, and of the rest those that wait to the limit count as well.
 	if e := st.Endpoints[0]; e.Failed < e.Offered*2/3-1 || e.Failed > e.Offered {

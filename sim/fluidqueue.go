@@ -113,7 +113,10 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		// A request that makes several visits one after another meets it once, a part at each.
 		p.delayMs = waitMs((waitingMs+leftMs)/2, (waiting+left)/2, capacity, rate) / f.g.rounds[s]
 	}
-	v.Backlog = left / f.g.rounds[s] * f.crowding(s, l.cpuMs/max(capacity, 1e-9), waiting > 0) * f.x.services[s].crowd
+	v.Backlog = left
+	if math.IsInf(rate, 1) { // in order of arrival where workers bind
+		v.Backlog *= f.crowding(s, l.cpuMs/max(capacity, 1e-9), waiting > 0) * f.x.services[s].crowd / f.g.rounds[s]
+	}
 	v.ServedRPS = served / dt
 	// Metrics show what arrived, scaled by how much of the offered load got past the callers.
 	if offeredBefore > 1e-9 {
@@ -196,14 +199,14 @@ func (f *Fluid) crowding(s int, rho float64, waited bool) float64 {
 func crowdGrowth(rho, cv2 float64) float64 {
 	cv2 = max(cv2, 0.02)
 	a := rho
-	for range 30 {
+	for range 2000 {
 		next := rho * (1 - math.Pow(1+a*cv2, -1/cv2))
-		if math.Abs(next-a) < 1e-6 {
+		if math.Abs(next-a) < 1e-13*rho {
 			break
 		}
 		a = next
 	}
-	return min(max(a/(rho-1), 0.2), 5)
+	return min(a/(rho-1), 5)
 }
 
 // crowdAge remembers, for each window of a backlog, how much service each request in it had received by then, in units of
@@ -237,7 +240,7 @@ func (f *Fluid) loseCrowd(s int, l serviceLoad, capacity, dt float64, left, left
 	}
 	a.windows = append(a.windows, agedWindow{a.endS, a.served, l.visits / visits})
 	patience := f.g.patienceMs[s] / 1000
-	if a.endS < patience {
+	if a.endS < patience || patience < 2*dt { // giveUp sees to impatience that windows cannot show
 		return
 	}
 	i := 0

@@ -229,6 +229,9 @@ func (d *duration) clip(timeoutMs float64) {
 		f = 1 - powers.expNeg(r)
 	}
 	d.mean, d.stall, d.delay = d.mean*f, d.stall*f, d.delay*f
+	if r < 1 { // who is mostly given up is no part of a stationary system
+		d.stall, d.delay = 0, d.mean
+	}
 }
 
 // parallelTime is how long calls at once take: between the longest of them and their sum, at weights that are fitted.

@@ -63,3 +63,16 @@ func TestUnthrottledVisitIsProcessorSharing(t *testing.T) {
 		}
 	}
 }
+
+// Exponential work leaves rho - 1 partly done requests for each one's worth of capacity and time, as in order of arrival.
+// Deterministic work leaves the root of a = rho (1 - e^-a): at rho = 1.5 it is 0.8742, by bisection.
+func TestCrowdGrowth(t *testing.T) {
+	for _, rho := range []float64{1.05, 1.5, 3} {
+		if got := crowdGrowth(rho, 1); math.Abs(got-1) > 1e-9 {
+			t.Errorf("exponential work at %v: %v, want 1", rho, got)
+		}
+	}
+	if got := crowdGrowth(1.5, 0) * 0.5; math.Abs(got-0.8742) > 0.015 { // taken to vary a little
+		t.Errorf("nearly deterministic work: a = %v, want about 0.8742", got)
+	}
+}

@@ -54,8 +54,11 @@ func (x *endpointResponse) describe(d *duration, l *latency) {
 	}
 	describeFeatures(mean, d.stall, x.bareMs, &l.f)
 	l.f.within(&x.lo, &x.hi)
-	l.meanMs, l.delayMs, l.w = mean*positive(l.f.dot(&x.mean)), d.delay, &x.w
+	l.meanMs, l.delayMs, l.w = mean*correction(l.f.dot(&x.mean)), d.delay, &x.w
 }
+
+// correction keeps a correction of the mean near 1 where features lie beyond what it was fitted to.
+func correction(x float64) float64 { return min(max(x, 0.7), 1.5) }
 
 // lazyResponse measures a response when it is first needed. Applications are shared between goroutines.
 type lazyResponse struct {

@@ -369,7 +369,7 @@ func (f *fitter) fitCrowds() {
 		if s < 0 || !(ratio > 0) {
 			continue
 		}
-		ratio = min(max(ratio, 0.1), 4)
+		ratio = min(max(ratio, 0.25), 4)
 		sum[s] += math.Log(ratio)
 		runs[s]++
 		all += math.Log(ratio)
@@ -525,7 +525,7 @@ func (f *fitter) fitEndpoints() {
 		x.mean = means.solve()
 		x.mean[0]++
 		for _, r := range rows[e] {
-			mean := r.mean * positive(r.x.dot(&x.mean))
+			mean := r.mean * correction(r.x.dot(&x.mean))
 			for i, p := range profileLevels {
 				if q := r.measured.level[i]; q > 0 {
 					// The variance of a quantile of n exponential times, relative to its square: p/((1-p) n ln^2(1-p)).
@@ -643,7 +643,8 @@ func (f *planeFit) solve() (plane, float64) {
 // feed runs the engine under Poisson arrivals until time end, outside of ticks and windows, and tells whether it got there: it
 // stops when so many visits have begun.
 func (d *DES) feed(rps []float64, end, visits float64) bool {
-	slice := min(max((end-d.now)/50, 1e-3), 200)
+	span := end - d.now
+	slice := max(min(max(span/50, 1e-3), 200), span/1000)
 	begun := d.begun()
 	for d.now < end {
 		if d.begun()-begun > visits {
