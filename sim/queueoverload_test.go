@@ -5,17 +5,23 @@ import (
 	"math"
 	"testing"
 
+	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/rng"
 	"github.com/grlscaler/grlscaler/sim/simtest"
 	"github.com/grlscaler/grlscaler/sim/theory"
 )
 
-// drawOverload offers more than a service can do: from empty, M/M/1 whose mean number is known to the last
-// customer; growth of the backlog of any service between two times at which it is never idle, limited by its cores,
-// its replicas or its quota; and the time that a backlog takes to drain.
+// drawOverload offers more than a service can do: from empty, M/M/1 whose mean number is known to the last customer;
+// growth of the backlog of any service between two times at which it is never idle, limited by its cores, its replicas
+// or its quota, in order of arrival or with processor sharing; and the time that a backlog takes to drain.
 func drawOverload(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	ms, replicas := 5+15*r.Float64(), 1
-	keys, time := duration(r, "cpu_", ms, general...)
+	shared := i%8 == 5 || i%8 == 6
+	dists := general
+	if shared {
+		dists = []sim.Dist{sim.Exponential, sim.Gamma, sim.Deterministic}
+	}
+	keys, time := duration(r, "cpu_", ms, dists...)
 	q := simtest.Queue{Workers: 1}
 	perReplica := 1 / time.Mean
 	switch i % 4 {
@@ -28,12 +34,20 @@ func drawOverload(tb testing.TB, r *rng.Stream, i int) *queueCase {
 		q.LimitM = math.Round(between(r, 200, 800))
 		perReplica *= q.LimitM / 1000
 	}
+	if shared {
+		q.Workers = 0
+	}
 	q.Ops = []string{"{name: get, " + keys + "}"}
 	o := theory.Overload{Mu: perReplica * float64(replicas)}
 	o.Lambda = o.Mu * between(r, 1.3, 2)
 	c := node(tb, q, 1, o.Lambda)
-	c.params = fmt.Sprintf("%s, %d replicas, limit %v m, λ/μ %.3f", keys, replicas, q.LimitM, o.Lambda/o.Mu)
+	c.params = fmt.Sprintf("%s, %d workers, %d replicas, limit %v m, λ/μ %.3f", keys, q.Workers, replicas, q.LimitM, o.Lambda/o.Mu)
 	warm, grow := windows(10), windows(30)
+	what, growth := "growth", o.Growth()
+	if shared {
+		each := theory.SharedOverload{Lambda: o.Lambda / float64(replicas), Mean: 1 / perReplica, CV: math.Sqrt(time.Variance()) / time.Mean}
+		what, growth = "growth of those that share", each.Growth()*float64(replicas)
+	}
 	switch i % 4 {
 	case 0:
 		seconds := float64(grow) * windowS
@@ -62,7 +76,7 @@ func drawOverload(tb testing.TB, r *rng.Stream, i int) *queueCase {
 			return &totals{transient: x}
 		}
 	default:
-		c.claims = []claim{{"growth", o.Growth(), func(t *totals) (float64, float64) { return t.transient.change, t.transient.seconds }}}
+		c.claims = []claim{{what, growth, func(t *totals) (float64, float64) { return t.transient.change, t.transient.seconds }}}
 		c.drive = func(d *driver) *totals {
 			d.window(warm)
 			from := d.present()

@@ -11,7 +11,7 @@
 //	[Hypoexponential] sums of exponential times: the sojourn through a tandem of M/M/1 queues
 //	[Jackson]        open networks of M/M/c stations
 //	[ForkJoin2]      two M/M/1 queues that every request visits at once (Nelson and Tantawi)
-//	[Overload]       growth and drain of a backlog
+//	[Overload]       growth and drain of a backlog, [SharedOverload] with processor sharing
 //	[QuotaVisit]     a lone visit under a CFS quota
 //
 // Rates and times are in any unit of time, the same for all parameters of a struct. A queue that is not stable has
