@@ -36,7 +36,8 @@ type Fluid struct {
 	backlog   []float64  // [op] visits waiting
 	backlogMs []float64  // [service] CPU ms that its backlog stands for
 	podCPU    []float64  // [service] CPU of a ready pod over the last window
-	holdMs    []float64  // [service] how long a visit holds a worker but for backlogs below it (room)
+	holdMs    []float64  // [service] how long a visit holds a worker but for its work and backlogs below it (room)
+	workMs    []float64  // [service] and its work, on a core of its own
 	anyWaits  bool
 	ages      []crowdAge
 	crowd     []float64 // [service] requests in the backlog for each one's worth of work
@@ -92,7 +93,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	for s := range f.ages {
 		f.ages[s].windows = make([]agedWindow, 0, maxAges)
 	}
-	f.backlogMs, f.holdMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS)
+	f.backlogMs, f.holdMs, f.workMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
 	f.ops, f.own, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO), make([]float64, nO)
 	f.mix, f.traits = make([]mixCell, nS*nE), make([]serviceTraits, nS)
 	for s := range app.Services {
@@ -129,6 +130,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.backlog)
 	clear(f.backlogMs)
 	clear(f.holdMs)
+	clear(f.workMs)
 	clear(f.podCPU)
 	clear(f.completed)
 	f.anyWaits = false
@@ -307,11 +309,11 @@ func (f *Fluid) anyWorkersBind() bool {
 
 // workerRPS is how many visits/s the workers of service s allow.
 func (f *Fluid) workerRPS(s int) float64 {
-	c := &f.cl.capacity[s]
-	if !(f.holdMs[s] > 0) {
+	if !(f.holdMs[s]+f.workMs[s] > 0) {
 		return math.Inf(1)
 	}
-	return c.replicas * float64(f.app.Services[s].Workers) * 1000 / f.holdMs[s]
+	svc := &f.app.Services[s]
+	return f.cl.capacity[s].replicas * 1000 * workerRate(svc.Workers, f.holdMs[s], f.workMs[s], float64(svc.Cores))
 }
 
 // AddLatencies adds the completed requests of the last window.

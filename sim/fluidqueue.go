@@ -129,6 +129,38 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	}
 }
 
+// workerRate is how many visits per ms w workers complete that are never without one: each holds its visit for a time z
+// without work and for work d, for which all of them share cores. The formulas for a replica that anybody may enter know
+// nothing of w. So this is a closed network of w customers: with n of them at work, weights
+// p(n) = p(n-1) (w-n+1) d / (z min(n, cores)), whatever the distributions (Kelly, Reversibility and Stochastic Networks,
+// 1979, section 3.3), and min(n, cores)/d done per ms. The sums are kept relative to the last weight.
+//
+// For many workers it is mean value analysis in Schweitzer's form: an arriving one finds (w-1)/w of what there is, so
+// R = d (1 + (w-1)/w Q), Q = X R, X = w/(z + R), a quadratic equation for the rate X, in which k cores count as one of
+// d/k and a time d (k-1)/k without sharing (Seidmann et al., Performance Evaluation 7, 1987).
+func workerRate(w int, z, d, cores float64) float64 {
+	if w > maxWorkerSteps {
+		z += d * (cores - 1) / cores
+		d /= cores
+		b := z + float64(w)*d
+		return 2 * float64(w) / (b + math.Sqrt(max(0, b*b-4*float64(w-1)*d*z)))
+	}
+	if !(d > 0) {
+		return float64(w) / z
+	}
+	sum, working := 1.0, 0.0
+	for n := 1; n <= w; n++ {
+		at := min(float64(n), cores)
+		inverse := z * at / (d * float64(w-n+1))
+		sum = sum*inverse + 1
+		working = working*inverse + at
+	}
+	return working / (sum * d)
+}
+
+// maxWorkerSteps bounds the steps of workerRate.
+const maxWorkerSteps = 64
+
 // callersHold is how many visits the workers of a service's callers can wait for at once: no more stand in its queue.
 // Without bound if a caller has no limit, or clients call.
 func (f *Fluid) callersHold(s int) float64 {

@@ -194,6 +194,16 @@ func (f *Fluid) reportServices() {
 		v.P95Ms = visitP95(all, p)
 		f.holdMs[s] = all.mean - all.delay
 	}
+	for _, s := range f.pooled {
+		// Of the time that visits hold their workers, what work takes depends on how many work at once (workerRate).
+		l, p, c := &f.load[s], &f.perf[s], &f.cl.capacity[s]
+		f.workMs[s] = 0
+		if l.visits > 0 {
+			work := (l.cpuMs + l.wakeMs*p.idle) / l.visits
+			f.holdMs[s] = max(0, f.holdMs[s]-work*p.scale-p.stallMs)
+			f.workMs[s] = work * c.cold / c.speed
+		}
+	}
 }
 
 // visitP95 is about the 95th percentile of a visit of which only means are known: as if what is left when stalls and

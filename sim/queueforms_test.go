@@ -36,6 +36,7 @@ var forms = []form{
 	{"replicas behind a balancer", 24, drawReplicas},
 	{"lone visit under a quota", 20, drawQuotaVisit},
 	{"overload and drain", 32, drawOverload},
+	{"saturated workers", 20, drawSaturated},
 }
 
 // Draws of parameters.

@@ -86,3 +86,22 @@ func drawOverload(tb testing.TB, r *rng.Stream, i int) *queueCase {
 	}
 	return c
 }
+
+// drawSaturated keeps all workers of a replica busy: each waits and works in turn, which is a closed network whatever the
+// distributions, but for waits and work that are both always the same: those would keep their rhythm for ever.
+func drawSaturated(tb testing.TB, r *rng.Stream, _ int) *queueCase {
+	workers, n := 1+r.IntN(10), 1+r.IntN(3)
+	cpu, work := duration(r, "cpu_", service(r), general...)
+	wait, think := duration(r, "wait_", math.Round(1000*work.Mean*between(r, 0.3, 4*float64(workers)/float64(n))*10)/10, sim.Exponential, sim.Gamma, sim.LogNormal)
+	q := theory.Closed{Customers: workers, Think: think.Mean, Mean: work.Mean, Cores: n}
+	lambda := 2 * q.Throughput()
+	c := node(tb, simtest.Queue{Workers: workers, Cores: n, Ops: []string{"{name: get, " + cpu + ", " + wait + "}"}}, 1, lambda)
+	c.params = fmt.Sprintf("%d workers, %d cores, %s, %s", workers, n, cpu, wait)
+	c.relax = (think.Mean + work.Mean) * (1 + think.Second/think.Mean/think.Mean)
+	c.visits = q.Throughput()
+	c.claims = []claim{
+		{"throughput", q.Throughput(), func(t *totals) (float64, float64) { return t.services[0].served, t.seconds }},
+		cores(0, q.Throughput()*work.Mean),
+	}
+	return c
+}

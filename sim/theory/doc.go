@@ -11,6 +11,7 @@
 //	[Hypoexponential] sums of exponential times: the sojourn through a tandem of M/M/1 queues
 //	[Jackson]        open networks of M/M/c stations
 //	[ForkJoin2]      two M/M/1 queues that every request visits at once (Nelson and Tantawi)
+//	[Closed]         customers that come back for ever: the workers of a saturated replica
 //	[Overload]       growth and drain of a backlog, [SharedOverload] with processor sharing
 //	[QuotaVisit]     a lone visit under a CFS quota
 //
