@@ -93,7 +93,9 @@ func drawJackson(tb testing.TB, r *rng.Stream, _ int) *queueCase {
 	c.claims = []claim{meanLatency(0, sojourn)}
 	for k, name := range []string{"a", "b", "c", "d"} {
 		queues = append(queues, station(name, ms[k], servers[k]))
-		c.claims = append(c.claims, meanVisit(2+k, stations[k].MeanSojourn()), meanNumber(2+k, stations[k].MeanNumber()))
+		number := meanNumber(2+k, stations[k].MeanNumber())
+		number.what += fmt.Sprintf(" in service %d", 2+k)
+		c.claims = append(c.claims, meanVisit(2+k, stations[k].MeanSojourn()), number)
 		c.visits += visits[k] * net.External[0]
 		c.relax = max(c.relax, relaxation(ms[k]/1000/float64(servers[k]), 1, stations[k].Utilisation())+ms[k]/1000)
 	}
