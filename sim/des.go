@@ -135,10 +135,10 @@ type desService struct {
 }
 
 type desEndpoint struct {
-	visits                       float64 // of one request, mean
-	offered, failed, late, sumMs float64
-	latency                      Histogram
-	budget                       retryBudget
+	visits                float64 // of one request, mean
+	offered, failed, late float64
+	latency               Histogram
+	budget                retryBudget
 }
 
 // Kinds of timers that belong to no visit; their gen is an index.

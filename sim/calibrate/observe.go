@@ -17,7 +17,6 @@ type observed struct {
 	validate.Named
 	limits []float64      // [service] CPU limit of a replica, the application's where the recording has none
 	rows   [][]serviceRow // [interval][service] as recorded
-	rps    [][]float64    // [interval][endpoint]; empty without a load
 	blocks []block        // stretches of some intervals that regressions use
 	load   *trace.Load    // by tick; nil without a load
 	length time.Duration  // of a block
