@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // App describes an application and the cluster that it runs on. [DecodeApp] reads it from YAML, validates and
 // compiles it. It is not changed afterwards and may be shared by any number of engines.
@@ -134,6 +137,15 @@ func (a *App) NumNodes() int {
 		n += a.Pools[i].Nodes
 	}
 	return n
+}
+
+// Variant is a copy whose services and pools may be given other resources, replicas and start-up times before an engine is made
+// of it. Operations and endpoints are shared and must stay as they are. The fluid engine's response is measured anew.
+func (a *App) Variant() *App {
+	v := *a
+	v.Services, v.Pools = slices.Clone(a.Services), slices.Clone(a.Pools)
+	v.graph.lazy = &lazyResponse{}
+	return &v
 }
 
 // InitialReplicas returns the replicas that each service starts with.

@@ -208,7 +208,7 @@ func (f *fitter) read(p *fitPoint, s int, dt float64) {
 	x.visits = st.served
 	x.ownMs, x.stallMs = ratio(st.ownMs, st.served), ratio(stall, st.served)
 	x.cpuMs = ratio(cpu, st.served)
-	x.util = cpu / dt / (ready * x.capacity.usableMillis())
+	x.util = ratio(cpu/dt, ready*x.capacity.usableMillis())
 	x.idle, x.throttled = ratio(st.idle, st.chunks), min(1, ratio(throttled, periods))
 	x.chunks = st.chunks
 	for o := range f.app.Ops {
@@ -221,7 +221,7 @@ func (f *fitter) read(p *fitPoint, s int, dt float64) {
 	}
 	c := &x.capacity
 	work := c.replicas * c.usableMillis() * c.speed
-	x.floor = x.load.cpuMs / work
+	x.floor = ratio(x.load.cpuMs, work)
 }
 
 // fitServices fits each service's factors to what its visits took.

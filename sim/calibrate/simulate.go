@@ -183,7 +183,7 @@ func (b *simulatedBlock) merge(o *simulatedBlock) {
 // platformOf is the application as it was recorded: the recorded limits, as many replicas as there were, ready at once,
 // on a node that has room for all and whose speed is the reference's.
 func platformOf(app *sim.App, o *observed) (*sim.App, error) {
-	p := *app
+	p := *app.Variant()
 	p.Services = slices.Clone(app.Services)
 	for s := range p.Services {
 		v := &p.Services[s]

@@ -74,7 +74,7 @@ func serviceNames(app *sim.App) string {
 // recordedApp makes a copy of the application with the limits that were recorded and without what the recorded system
 // had none of.
 func (r *replay) recordedApp(app *sim.App) error {
-	a := *app
+	a := *app.Variant()
 	a.Services = slices.Clone(app.Services)
 	for s := range a.Services {
 		svc := &a.Services[s]
