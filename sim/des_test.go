@@ -60,7 +60,8 @@ func treeApp(tb testing.TB, services int) *App {
 	return testAppOn(tb, "", "{name: p, nodes: 50, cpu_m: 16000, mem_mib: 64000, price_per_core_hour: 1}", all...)
 }
 
-// benchmarkDES measures the request-level engine: visits and simulated seconds per second of real time.
+// benchmarkDES measures the request-level engine: visits and simulated seconds per second of real time, and visits per second of CPU
+// time, which neighbours on the same cores change less.
 //
 //	planned    Online Boutique with as many replicas as its SLOs need at 200 requests/s
 //	throttled  Online Boutique with one replica of everything at 60 tasks/s, where frontend stalls in most periods
@@ -106,7 +107,7 @@ func benchmarkDES(b *testing.B) {
 			for range 60 {
 				d.Step(load)
 			}
-			visits := 0.0
+			visits, cpu := 0.0, cpuTime()
 			b.ReportAllocs()
 			for b.Loop() {
 				d.Step(load)
@@ -115,7 +116,12 @@ func benchmarkDES(b *testing.B) {
 					visits += (v.ServedRPS + v.FailedRPS + v.CancelledRPS) * float64(d.st.Window)
 				}
 			}
+			cpu = cpuTime() - cpu
 			b.ReportMetric(visits/b.Elapsed().Seconds(), "visits/s")
+			if cpu > 0 {
+				b.ReportMetric(visits/cpu.Seconds(), "visits/cpu_s")
+				b.ReportMetric(Tick.Seconds()*float64(b.N)/cpu.Seconds(), "sim_s/cpu_s")
+			}
 			b.ReportMetric(Tick.Seconds()*float64(b.N)/b.Elapsed().Seconds(), "sim_s/s")
 		})
 	}

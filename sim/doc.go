@@ -5,7 +5,8 @@
 //	application file -> [DecodeApp] -> [App]: services, operations, calls, SLOs, node pools
 //	scenario or recording -> [LoadSource] -> [Episode]: the intensity of every endpoint over time, and the
 //	    demand curve ([Planner]): the cheapest replicas that would meet every SLO
-//	[Engine]: requests meet replicas; pods start, run and stop on nodes. [Fluid] computes flows analytically
+//	[Engine]: requests meet replicas; pods start, run and stop on nodes. [Fluid] computes flows analytically, [DES]
+//	    simulates every request
 //	[Metrics]: what a controller may see of the truth in [State]: scraped, averaged, late -> [View]
 //	[Controller]: decides -> [ScaleRequest]. [HPA], [Static], [Oracle], [Random], and policies as an [Agent]
 //	[Recorder]: is told everything, tick by tick
@@ -18,6 +19,6 @@
 // VecEnv, and draws random numbers from streams that are split by name from one seed (package rng), so that two
 // controllers on one seed meet the same arrivals.
 //
-// What the fluid engine leaves out is listed in docs/fluid.md. Sub-packages: rng (random streams), trace
+// What the engines leave out is listed in docs/fluid.md and docs/des.md. Sub-packages: rng (random streams), trace
 // (recordings), hpa (the HorizontalPodAutoscaler's rules), simtest (small applications and conformance tests).
 package sim
