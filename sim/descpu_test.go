@@ -164,6 +164,12 @@ func TestDESWakeCost(t *testing.T) {
 	d = newDES(t, app, nil)
 	play(d, 5, 5, 6, 7, 100)
 	within(t, "CPU ms of four in two busy periods", d.st.Services[0].CPUUsedMillis*5, 4*3+2*6, 1e-9)
+	// Nor is it when the visit before is cancelled, here after 10 ms.
+	app = testApp(t, "", testService("a", "", "{name: get, parallel: true, calls: [{op: b.long, timeout_ms: 10, optional: true}, {op: b.get}]}"),
+		testService("b", "workers: 1", "{name: get, cpu_ms: 3, wake_ms: 6}, {name: long, cpu_ms: 30}"))
+	d = newDES(t, app, nil)
+	play(d, 5, 5)
+	within(t, "CPU ms of one that is cancelled and the next", d.st.Services[1].CPUUsedMillis*5, 10+3, 1e-9)
 }
 
 // A quota that changes in place: what was used stays used, and a stall ends where the new quota allows it.

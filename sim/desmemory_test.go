@@ -31,6 +31,7 @@ func TestDESOverloadIsBounded(t *testing.T) {
 		{"retries", ", timeout_ms: 500, retries: 100", "workers: 2", "{name: get, cpu_ms: 10}", "", "{name: get, cpu_ms: 1}"},
 		{"retries of calls", "", "", "{name: get, calls: [{op: b.get, timeout_ms: 100, retries: 100}]}", "max_visits: 10", "{name: get, cpu_ms: 10}"},
 		{"long waits cut short", ", timeout_ms: 300", "", "{name: get, wait_ms: 1e7}", "", "{name: get, cpu_ms: 1}"},
+		{"long chunks cut short", "", "", "{name: get, parallel: true, calls: [{op: b.long, timeout_ms: 100, optional: true}, {op: b.get}]}", "", "{name: get, cpu_ms: 1}, {name: long, cpu_ms: 1e6}"},
 		{"long patience", ", timeout_ms: 1e9", "", "{name: get, cpu_ms: 10}", "", "{name: get, cpu_ms: 1}"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

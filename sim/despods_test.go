@@ -95,6 +95,9 @@ func TestDESStartupUsesCPU(t *testing.T) {
 					ready = i
 				}
 			}
+			if tc.used > 0 {
+				within(t, "expected time", d.app.Services[0].StartupTime().Seconds(), 3+1.2/min(d.app.Services[0].CPULimitMillis/1000, 1), 1e-9)
+			}
 			if ready != tc.ready {
 				t.Errorf("ready after %d s, want %d", ready, tc.ready)
 			}
@@ -172,8 +175,8 @@ func TestDESWarmUp(t *testing.T) {
 
 // Scaling up and down again and again, with pods that are killed and slots used again, loses and invents nothing.
 func TestDESScalingToAndFro(t *testing.T) {
-	app := testApp(t, "", testService("a", "startup: {fixed_s: 1, jitter_s: 2, cpu_ms: 300}, grace_s: 2, workers: 4", "{name: get, cpu_ms: 2, cv: 1, wait_ms: 20, wait_cv: 1, calls: [{op: b.get, mean: 2.5}]}"),
-		testService("b", "cpu_limit_m: 300, startup: {fixed_s: 2, cpu_ms: 100}, grace_s: 1, balancing: least_outstanding", "{name: get, cpu_ms: 1.5, cv: 1}"))
+	app := testApp(t, "", testService("a", "startup: {fixed_s: 1, jitter_s: 2, cpu_ms: 300}, grace_s: 2, workers: 4, base_cpu_m: 10", "{name: get, cpu_ms: 2, cv: 1, wait_ms: 20, wait_cv: 1, calls: [{op: b.get, mean: 2.5}]}"),
+		testService("b", "cpu_limit_m: 300, base_cpu_m: 20, startup: {fixed_s: 2, cpu_ms: 100}, grace_s: 1, balancing: least_outstanding", "{name: get, cpu_ms: 1.5, cv: 1}"))
 	d := newDES(t, app, []int{3, 4})
 	c := newTally(d)
 	for i := range 60 {
@@ -191,6 +194,15 @@ func TestDESScalingToAndFro(t *testing.T) {
 	}
 	if c.failed > 0.02*c.offered {
 		t.Errorf("%v of %v requests failed", c.failed, c.offered)
+	}
+	for n := range d.nodes {
+		node, st := &d.nodes[n], &d.st.Nodes[n]
+		if len(node.replicas) != st.Pods {
+			t.Errorf("node %d shares its CPU among %d replicas, has %d pods", n, len(node.replicas), st.Pods)
+		}
+		idle := 10*float64(d.st.Placed[n]) + 20*float64(d.st.Placed[len(d.nodes)+n])
+		within(t, "cores that idle pods leave", node.cores, (st.CPUMillis-idle)/1000, 1e-9)
+		within(t, "cores in use", node.busy, 0, 0)
 	}
 	inUse := 0
 	for i := range d.replicas {

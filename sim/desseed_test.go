@@ -84,7 +84,8 @@ func TestDESSameSeedSameBytes(t *testing.T) {
 // Every visit that arrived was served, failed, was cancelled, or is inside; every request completed, failed, or is inside.
 func TestDESConservation(t *testing.T) {
 	for seed := range uint64(6) {
-		d := newDES(t, turmoilApp(t), nil)
+		app := turmoilApp(t)
+		d := newDES(t, app, nil)
 		n := len(d.stats)
 		ended, arrived := make([]float64, n), make([]float64, n)
 		kinds := map[string]float64{}
@@ -114,6 +115,25 @@ func TestDESConservation(t *testing.T) {
 				}
 				if math.Abs(arrived[s]-ended[s]-inside[s]) > 1e-6 {
 					t.Fatalf("seed %d at %v: service %d: %v arrived, %v ended, %v inside", seed, st.At, s, arrived[s], ended[s], inside[s])
+				}
+			}
+			working, queued := make([]int32, len(d.replicas)), make([]int32, len(d.replicas))
+			for i := range d.visits {
+				switch v := &d.visits[i]; v.state {
+				case visitFree:
+				case visitQueued:
+					queued[v.replica]++
+				default:
+					working[v.replica]++
+				}
+			}
+			for i := range d.replicas {
+				r := &d.replicas[i]
+				if r.inUse && (r.working != working[i] || r.queue.size != queued[i] || r.inside != working[i]+queued[i]) {
+					t.Fatalf("seed %d at %v: replica %d has %d visits at work and %d in its queue: %+v", seed, st.At, i, working[i], queued[i], *r)
+				}
+				if w := app.Services[r.service].Workers; w > 0 && (int(r.working) > w || r.queue.size > 0 && int(r.working) < w) {
+					t.Fatalf("seed %d at %v: replica %d of %d workers: %+v", seed, st.At, i, w, *r)
 				}
 			}
 			waiting := 0.0 // requests whose client is about to try again

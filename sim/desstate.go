@@ -154,7 +154,7 @@ func (d *DES) setQuota(i int32, millis float64) {
 	d.replan(i)
 }
 
-// kill ends a replica: what is still on it fails.
+// kill ends a replica: what is still on it fails, and so leaves its CPU idle.
 func (d *DES) kill(i int32) {
 	r := &d.replicas[i]
 	for k := range d.visits {
@@ -162,9 +162,6 @@ func (d *DES) kill(i int32) {
 			d.fail(int32(k))
 		}
 	}
-	d.sync(r)
-	r.run, r.dead = r.run[:0], 0
-	d.replan(i)
 	node := &d.nodes[r.node]
 	for k, x := range node.replicas {
 		if x == i {

@@ -18,6 +18,9 @@ func (d *DES) watch(i int32, class int32) {
 	for q.size > 0 && d.visits[q.head().visit].gen != q.head().gen { // or the queue would hold all of the last patienceMs
 		q.pop()
 	}
+	if q.size == len(q.ring) && q.size >= 2*(len(d.visits)-len(d.freeVisits)) {
+		d.sweep(q)
+	}
 	at := d.now + q.patienceMs
 	q.push(timer{at, i, d.visits[i].gen})
 	if !q.armed {
@@ -43,6 +46,19 @@ func (d *DES) giveUp(class uint32) {
 	q.armed = q.size > 0
 	if q.armed {
 		d.timers.push(timer{q.head().at, deadlineTimer, class})
+	}
+}
+
+// sweep takes out those who have been answered behind one who still waits, rather than to let the queue grow for them.
+func (d *DES) sweep(q *deadlines) {
+	n := q.size
+	q.size = 0
+	for i := range n {
+		t := q.ring[(q.first+i)&(len(q.ring)-1)]
+		if d.visits[t.visit].gen == t.gen {
+			q.ring[(q.first+q.size)&(len(q.ring)-1)] = t // never ahead of what is read
+			q.size++
+		}
 	}
 }
 
