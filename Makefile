@@ -49,7 +49,7 @@ run: setup ## train and benchmark on the shipped recording and scenarios
 	$(RUN)
 
 test: setup ## run all tests
-	go test $(TESTFLAGS) ./...
+	go test -timeout 30m $(TESTFLAGS) ./...
 
 learning: setup ## train every policy with three seeds and compare (about 15 minutes)
 	sh scripts/learning.sh
@@ -61,7 +61,7 @@ fidelity: setup ## make the tables of docs/fidelity.md again (under an hour)
 	go test -p 1 $(FIDELITY) -run '^TestFidelityTables$$' -count 1 -update -timeout 60m $(TESTFLAGS)
 
 race: setup ## run the tests of packages without libtorch under the race detector
-	@pkgs="$$($(PURE))"; test -n "$$pkgs" && set -x && go test -race $(TESTFLAGS) $$pkgs
+	@pkgs="$$($(PURE))"; test -n "$$pkgs" && set -x && go test -race -timeout 40m $(TESTFLAGS) $$pkgs
 
 bench: setup ## run all Go benchmarks
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
