@@ -55,7 +55,7 @@ learning: setup ## train every policy with three seeds and compare (about 15 min
 	sh scripts/learning.sh
 
 # Packages whose TestFidelityTables writes tables of docs/fidelity.md; one after another, as they write one file.
-FIDELITY = ./sim/validate ./sim/fidelity ./benchmark
+FIDELITY = ./sim/validate ./sim/calibrate ./sim/fidelity ./benchmark
 
 fidelity: setup ## make the tables of docs/fidelity.md again (under an hour)
 	go test -p 1 $(FIDELITY) -run '^TestFidelityTables$$' -count 1 -update -timeout 60m $(TESTFLAGS)

@@ -20,7 +20,8 @@ type cpuData struct {
 	service int
 	ops     []int
 	floor   []float64 // [op] CPU per visit that a = 1 stands for, ms of the reference platform
-	wake    []float64 // [op] the same of b = 1
+	wake    []float64 // [op] the same of b = 1; that of the floor where the application has no wake-up costs
+	noWake  bool      // the application has no wake-up costs
 	rows    []cpuRow
 	stalls  []stallRow
 	nowA    []float64 // [op] a of the engine's numbers
@@ -67,6 +68,7 @@ func (m *model) cpuData(s int, all []*observed, sims []simulated, cur *numbers, 
 		}
 	}
 	if !slices.ContainsFunc(d.wake, func(w float64) bool { return w > 0 }) {
+		d.noWake = true
 		copy(d.wake, d.floor)
 	}
 	for j, o := range d.ops {
@@ -126,6 +128,8 @@ type cpuFit struct {
 	solution
 	ok      bool
 	baseWas float64
+	apart   *cpuFit   // with a group for each operation, if that was tried
+	alike   bool      // operations apart are identified and no different
 	scale   []float64 // mean over the rows of each column
 	mean    float64   // of the CPU
 }
@@ -156,7 +160,10 @@ func (d *cpuData) fit(shape cpuShape, base float64) *cpuFit {
 		if len(shape.groups) == 0 { // then it is the visits' cost that is in doubt: rows with few of them tell of idle CPU
 			scale = 0
 			for j := range d.ops {
-				scale += r.visits[j] * (d.floor[j] + r.idle*d.wake[j])
+				scale += r.visits[j] * d.floor[j]
+				if !d.noWake {
+					scale += r.visits[j] * r.idle * d.wake[j]
+				}
 			}
 			known[i] += scale
 		}
@@ -168,7 +175,7 @@ func (d *cpuData) fit(shape cpuShape, base float64) *cpuFit {
 				a += r.visits[j] * d.floor[j]
 				if shape.wake {
 					wake += b
-				} else {
+				} else if !d.noWake {
 					a += b
 				}
 			}
@@ -180,10 +187,14 @@ func (d *cpuData) fit(shape cpuShape, base float64) *cpuFit {
 		p.x, p.y = append(p.x, x), append(p.y, r.gap+r.damping*(r.at-known[i]))
 		p.noise, p.scale = append(p.noise, r.noise), append(p.scale, scale)
 	}
-	for i := range d.stalls {
-		x, y := d.stallEquation(&d.stalls[i], &shape)
+	stalls := d.stalls
+	if len(shape.groups) == 0 {
+		stalls = nil
+	}
+	for i := range stalls {
+		x, y := d.stallEquation(&stalls[i], &shape)
 		p.x, p.y = append(p.x, x), append(p.y, y)
-		p.noise, p.scale = append(p.noise, d.stalls[i].noise), append(p.scale, 1)
+		p.noise, p.scale = append(p.noise, stalls[i].noise), append(p.scale, 1)
 	}
 	p.second = len(d.rows)
 	f := &cpuFit{cpuShape: shape, baseWas: base}
@@ -202,8 +213,8 @@ func (d *cpuData) fit(shape cpuShape, base float64) *cpuFit {
 			expected := r.cpu - r.gap + f.fitted[i] + r.damping*(known[i]-r.at)
 			p.scale[i] = math.Sqrt(math.Max(r.cpu, expected/mostRatio) * math.Max(expected, r.cpu/mostRatio))
 		}
-		for i := range d.stalls { // CPU that differs by tau makes latency differ by tau times its elasticity
-			p.noise[len(d.rows)+i] = d.stalls[i].noise + square(d.stalls[i].all*f.tau)
+		for i := range stalls { // CPU that differs by tau makes latency differ by tau times its elasticity
+			p.noise[len(d.rows)+i] = stalls[i].noise + square(stalls[i].all*f.tau)
 		}
 	}
 	f.scale = make([]float64, len(f.b))
@@ -223,6 +234,9 @@ const (
 	smallBase  = 0.02
 	smallFloor = 0.1 // for the floor of all operations together
 	smallWake  = 0.1
+
+	// clearly is by how many standard errors a wake-up cost must be above 0 to be brought into an application without.
+	clearly = 2
 
 	// maxScatter is the scatter of CPU per visit, relative, above which a cost per visit does not describe the recordings.
 	maxScatter = 0.4
@@ -277,7 +291,7 @@ func (d *cpuData) best(base, maxSE float64) (best, tried *cpuFit) {
 		if tried == nil {
 			tried = f
 		}
-		if f.allOK(maxSE) {
+		if f.allOK(maxSE) && !(d.noWake && f.wake && f.b[f.wakeColumn()] < clearly*f.se[f.wakeColumn()]) {
 			best = f
 			break
 		}
@@ -297,8 +311,13 @@ func (d *cpuData) best(base, maxSE float64) (best, tried *cpuFit) {
 		shape.groups = append(shape.groups, []int{j})
 	}
 	apart := d.fit(shape, base)
-	if apart.allOK(maxSE) && apart.differs(best) {
-		return apart, tried
+	best.apart = apart
+	if apart.allOK(maxSE) {
+		if apart.differs(best) {
+			return apart, tried
+		}
+		best.alike = true
+		return best, tried
 	}
 	if apart.se == nil {
 		return best, tried
@@ -312,11 +331,10 @@ func (d *cpuData) best(base, maxSE float64) (best, tried *cpuFit) {
 			rest = append(rest, j)
 		}
 	}
-	if len(rest) < len(d.ops) {
-		if len(rest) > 0 {
-			shape.groups = append(shape.groups, rest)
-		}
+	if 0 < len(rest) && len(rest) < len(d.ops) {
+		shape.groups = append(shape.groups, rest)
 		if f := d.fit(shape, base); f.allOK(maxSE) && f.differs(best) {
+			f.apart = apart
 			return f, tried
 		}
 	}
@@ -386,8 +404,8 @@ func (m *model) fitCPU(s int, all []*observed, sims []simulated, before, cur *nu
 				l.op(o, fieldWake, m.wake[o], e, n)
 			}
 		}
-		if len(group) > 1 {
-			l.keep(m.proportion(d, group, fieldCPU), d.whyGroup(group), "record other mixes of endpoints, for instance one endpoint alone")
+		if len(group) > 1 && !best.alike {
+			l.keep(m.proportion(d, group, fieldCPU), d.whyGroup(best, group), "record other mixes of endpoints, for instance one endpoint alone")
 		}
 	}
 	if len(best.groups) == 0 {
@@ -395,7 +413,11 @@ func (m *model) fitCPU(s int, all []*observed, sims []simulated, before, cur *nu
 	}
 	if !best.wake {
 		lo, hi := d.idleRange()
-		l.keep(name+" cpu_ms : wake_ms", fmt.Sprintf("in all %d intervals %.0f-%.0f %% of the calls find a replica idle, so the two cannot be told apart; one factor was fitted for both", n, 100*lo, 100*hi),
+		what := "one factor was fitted for both"
+		if d.noWake {
+			what = "wake_ms stays 0"
+		}
+		l.keep(name+" cpu_ms : wake_ms", fmt.Sprintf("in all %d intervals %.0f-%.0f %% of the calls find a replica idle, so the two cannot be told apart; %s", n, 100*lo, 100*hi, what),
 			"record both a low load and one near saturation")
 		return
 	}
@@ -418,19 +440,20 @@ func (m *model) proportion(d *cpuData, group []int, field string) string {
 }
 
 // whyGroup says why operations were not told apart.
-func (d *cpuData) whyGroup(group []int) string {
-	least, most := math.Inf(1), 0.0 // of the share of the group's CPU that its first operation makes
-	for i := range d.rows {
-		sum := 0.0
+func (d *cpuData) whyGroup(f *cpuFit, group []int) string {
+	least, most := math.Inf(1), 0.0 // relative standard errors of their factors
+	if f.apart.se != nil {
 		for _, j := range group {
-			sum += d.rows[i].visits[j] * d.floor[j]
-		}
-		if sum > 0 {
-			q := d.rows[i].visits[group[0]] * d.floor[group[0]] / sum
-			least, most = math.Min(least, q), math.Max(most, q)
+			k := f.apart.groupColumn(j)
+			e := f.apart.se[k] / f.apart.b[k]
+			least, most = math.Min(least, e), math.Max(most, e)
 		}
 	}
-	return fmt.Sprintf("their visits go together (the first makes %.0f-%.0f %% of their CPU in all %d intervals), so only a weighted combination is known; they keep the application's proportion", 100*least, 100*most, len(d.rows))
+	why := "they are visited in nearly the same proportion"
+	if most > 0 && !math.IsInf(most, 0) && f.apart.condition <= maxCondition {
+		why = fmt.Sprintf("each alone has a standard error of %.0f-%.0f %%", 100*least, 100*most)
+	}
+	return why + fmt.Sprintf(" in all %d intervals, so only a weighted combination is known; they keep the application's proportion", len(d.rows))
 }
 
 // whyBase says why idle CPU was not fitted.

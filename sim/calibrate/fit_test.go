@@ -123,7 +123,7 @@ func TestRefusals(t *testing.T) {
 		{"one load", low, []string{
 			"front cpu_ms : wake_ms: in all 4 intervals",
 			"list cpu_ms : wake_ms: in all 4 intervals",
-			"front cpu_ms of page : ping: their visits go together",
+			"front cpu_ms of page : ping: ",
 			"front.balancing: all intervals have 1 replica(s)",
 			"front.base_cpu_m: ",
 			"list.startup.cpu_ms: 0 start(s)",

@@ -121,6 +121,9 @@ func (d *cpuData) stallEquation(r *stallRow, shape *cpuShape) (x []float64, y fl
 		total += r.visits[j] * d.floor[j] * d.nowA[j]
 	}
 	wake := math.Max(r.all-r.floor, 0)
+	if d.noWake && !shape.wake {
+		wake = 0
+	}
 	for _, group := range shape.groups {
 		share := 0.0
 		for _, j := range group {
