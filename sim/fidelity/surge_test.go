@@ -65,7 +65,7 @@ func TestSurgeOfOneEngine(t *testing.T) {
 // TestSurgesAgainstDES holds the fluid engine to the request-level one where it is overloaded.
 func TestSurgesAgainstDES(t *testing.T) {
 	const full = 20 // surges of a family from which on the bar holds
-	slack := map[simtest.Family]float64{simtest.Free: 40, simtest.Throttled: 40}
+	slack := map[simtest.Family]float64{simtest.Free: 12, simtest.Throttled: 4}
 	lists := map[simtest.Family][]*SurgeComparison{}
 	for _, family := range simtest.Families {
 		list, err := CompareSurges(family, *surgesFlag, *visitsFlag, runtime.GOMAXPROCS(0), newPatientDES, newFluid)
