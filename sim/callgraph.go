@@ -68,8 +68,9 @@ func findCycle(n int, next func(int) []int) []int {
 	return nil
 }
 
-// topological returns the nodes so that each comes before those that next names. The graph has no cycle.
-func topological(n int, next func(int) []int) []int {
+// topological returns the nodes so that each comes before those that next names. The graph has no cycle. Of nodes that could change
+// places, those that next names last, and all behind them, come first, if first leads to them.
+func topological(n int, next func(int) []int, first ...int) []int {
 	done := make([]bool, n)
 	order := make([]int, 0, n)
 	var visit func(int)
@@ -82,6 +83,9 @@ func topological(n int, next func(int) []int) []int {
 		}
 		order = append(order, v)
 	}
+	for _, v := range first {
+		visit(v)
+	}
 	for v := n - 1; v >= 0; v-- {
 		if !done[v] {
 			visit(v)
@@ -93,8 +97,16 @@ func topological(n int, next func(int) []int) []int {
 
 // compiled is the call graph in the flat form that engines walk.
 type compiled struct {
-	order    []int // services, callers before callees
-	opOrder  []int // operations, callers before callees
+	order   []int // services, callers before callees
+	opOrder []int // operations, callers before callees
+
+	flowOrder             []int      // services, see compileFlow
+	callsOf               [][]callOf // [op] calls of it
+	waitMs                []float64  // [op] time of a visit without work, calls included
+	below                 [][]int    // [service] services that its visits reach through calls
+	before                []float64  // [call*services+service] share of its caller's visits that have been there when it is called
+	belowVisits, belowCPU []float64  // [op*services+service] visits and their CPU ms that a visit causes there through calls
+
 	opsOf    [][]int
 	visits   []float64 // [endpoint*ops+op] mean visits per request
 	byOp     []float64 // [op*endpoints+endpoint] the same
@@ -165,6 +177,7 @@ func (a *App) compile() {
 		}
 	}
 	a.compileShares()
+	a.compileFlow()
 	a.compileSleep()
 	a.compileTree()
 	g.lazy = &lazyResponse{}

@@ -33,12 +33,17 @@ type Fluid struct {
 	perf      []servicePerf
 	ops       []duration // [op] time of one visit, calls included
 	opVisits  []float64  // [op] visits/s offered
+	entering  []float64  // [op] visits/s from outside
+	outflow   []float64  // [op] visits/s that have had their own work, in an overloaded window
+	share     []float64  // [service] its outflow over what came
+	held      []int      // services whose share is not 1
 	backlog   []float64  // [op] visits waiting
 	backlogMs []float64  // [service] CPU ms that its backlog stands for
 	podCPU    []float64  // [service] CPU of a ready pod over the last window
 	holdMs    []float64  // [service] how long a visit holds a worker but for its work and backlogs below it (room)
 	workMs    []float64  // [service] and its work, on a core of its own
 	anyWaits  bool
+	stations  []float64 // scratch of closedRPS
 	ages      []crowdAge
 	crowd     []float64 // [service] requests in the backlog for each one's worth of work
 	endpoints []duration
@@ -95,6 +100,8 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	}
 	f.backlogMs, f.holdMs, f.workMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
 	f.ops, f.own, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO), make([]float64, nO)
+	f.stations = make([]float64, 0, nS)
+	f.entering, f.outflow, f.share, f.held = make([]float64, nO), make([]float64, nO), make([]float64, nS), make([]int, 0, nS)
 	f.mix, f.traits = make([]mixCell, nS*nE), make([]serviceTraits, nS)
 	for s := range app.Services {
 		svc := &app.Services[s]
@@ -130,13 +137,14 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.backlog)
 	clear(f.backlogMs)
 	clear(f.holdMs)
+	clear(f.opVisits)
 	clear(f.workMs)
 	clear(f.podCPU)
 	clear(f.completed)
 	f.anyWaits = false
 	for s := range f.crowd {
 		f.crowd[s] = 1
-		f.ages[s].windows, f.ages[s].served, f.ages[s].endS = f.ages[s].windows[:0], 0, 0
+		f.ages[s].clear()
 	}
 	return nil
 }
@@ -300,7 +308,7 @@ func addOffered(load []serviceLoad, visits, cpu, wake []float64, rps float64) {
 // worker for its whole latency, calls included (Little's law, with the last window's latency).
 func (f *Fluid) anyWorkersBind() bool {
 	for _, s := range f.pooled {
-		if f.load[s].visits > f.workerRPS(s) {
+		if v := f.load[s].visits; v > f.workersAllow(s, v) {
 			return true
 		}
 	}
@@ -314,6 +322,15 @@ func (f *Fluid) workerRPS(s int) float64 {
 	}
 	svc := &f.app.Services[s]
 	return f.cl.capacity[s].replicas * 1000 * workerRate(svc.Workers, f.holdMs[s], f.workMs[s], float64(svc.Cores))
+}
+
+// workersAllow is how many visits/s the workers of service s allow, if that is less than are wanted.
+func (f *Fluid) workersAllow(s int, wanted float64) float64 {
+	rate := f.workerRPS(s)
+	if rate < wanted && len(f.g.below[s]) > 0 {
+		rate = max(rate, f.closedRPS(s))
+	}
+	return rate
 }
 
 // AddLatencies adds the completed requests of the last window.

@@ -13,15 +13,18 @@ import (
 // saturation throttles downstream load. Waiting work older than its timeout is given up: for each visit given
 // up one request fails, unless the call is optional, and the work done upstream for it is lost.
 func (f *Fluid) queue(dt float64) {
-	in := f.opVisits // visits/s that reach each operation
-	clear(in)
+	clear(f.entering)
 	perTick := 1 / float64(f.ticks)
 	for e, sum := range f.rps {
-		in[f.app.Endpoints[e].Op] += sum * perTick
+		f.entering[f.app.Endpoints[e].Op] += sum * perTick
 	}
-	f.anyWaits = false
-	for _, s := range f.g.order {
-		f.queueService(s, in, dt)
+	f.anyWaits, f.held = false, f.held[:0]
+	clear(f.outflow)
+	for _, s := range f.g.flowOrder {
+		for _, o := range f.g.opsOf[s] {
+			f.opVisits[o] = f.inflow(o)
+		}
+		f.queueService(s, f.opVisits, dt)
 	}
 	// Failures by endpoint: a service's given-up visits, split by who visits it.
 	for s := range f.st.Services {
@@ -72,7 +75,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	}
 	rate := math.Inf(1) // visits/s that the workers allow
 	if f.app.Services[s].Workers > 0 {
-		rate = f.workerRPS(s)
+		rate = f.workersAllow(s, l.visits+waiting/dt)
 		if n := l.visits*dt + waiting; n > 0 {
 			rate = min(rate, n*f.room(s, in, dt)/dt)
 			if rate*dt < n*ratio {
@@ -80,6 +83,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 			}
 		}
 	}
+	f.noteOutflow(s, in, ratio, dt)
 	served, left, leftMs := 0.0, 0.0, 0.0
 	for _, o := range ops {
 		total := in[o]*dt + f.backlog[o]
@@ -87,10 +91,6 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		served += total * ratio
 		left += f.backlog[o]
 		leftMs += f.backlog[o] * f.app.Ops[o].CPUMs
-		for k := range f.app.Ops[o].Calls {
-			call := &f.app.Ops[o].Calls[k]
-			in[call.Op] += total * ratio / dt * call.Mean
-		}
 	}
 	if left < 1e-9*(1+l.visits) {
 		for _, o := range ops {
@@ -98,10 +98,14 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		}
 		left, leftMs = 0, 0
 	}
-	if math.IsInf(rate, 1) {
-		f.loseCrowd(s, l, capacity, dt, &left, &leftMs)
+	rho, cv2, fitted := l.cpuMs/max(capacity, 1e-9), f.g.workCV2[s], f.x.services[s].crowd
+	if !math.IsInf(rate, 1) { // in order of arrival where workers bind, but a request comes back for each of its rounds
+		rho, cv2, fitted = max(rho, l.visits/max(rate, 1e-9)), 1/f.g.rounds[s], 1
 	}
-	f.giveUp(s, capacity, rate, dt, &left, &leftMs)
+	f.crowding(s, rho, cv2, waiting > 0)
+	if !math.IsInf(rate, 1) || !f.loseCrowd(s, l, capacity, dt, &left, &leftMs) {
+		f.giveUp(s, capacity, rate, dt, &left, &leftMs)
+	}
 	f.backlogMs[s] = leftMs
 	f.anyWaits = f.anyWaits || left > 0
 	if left > 0 || waiting > 0 {
@@ -113,10 +117,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		// A request that makes several visits one after another meets it once, a part at each.
 		p.delayMs = waitMs((waitingMs+leftMs)/2, (waiting+left)/2, capacity, rate) / f.g.rounds[s]
 	}
-	v.Backlog = left
-	if math.IsInf(rate, 1) { // in order of arrival where workers bind
-		v.Backlog *= f.crowding(s, l.cpuMs/max(capacity, 1e-9), waiting > 0) * f.x.services[s].crowd / f.g.rounds[s]
-	}
+	v.Backlog = left * f.crowd[s] * fitted / f.g.rounds[s]
 	v.ServedRPS = served / dt
 	// Metrics show what arrived, scaled by how much of the offered load got past the callers.
 	if offeredBefore > 1e-9 {
@@ -161,70 +162,23 @@ func workerRate(w int, z, d, cores float64) float64 {
 // maxWorkerSteps bounds the steps of workerRate.
 const maxWorkerSteps = 64
 
-// callersHold is how many visits the workers of a service's callers can wait for at once: no more stand in its queue.
-// Without bound if a caller has no limit, or clients call.
-func (f *Fluid) callersHold(s int) float64 {
-	if s == f.app.Entry {
-		return math.Inf(1)
-	}
-	sum := 0.0
-	for _, k := range f.g.callers[s] {
-		w := f.app.Services[k].Workers
-		if w == 0 {
-			return math.Inf(1)
-		}
-		sum += float64(w) * f.cl.capacity[k].replicas
-	}
-	return sum
-}
-
-// room is the share of the visits that a service with limited workers could complete in dt seconds which its callees
-// have room for: what they can do in that time, and what their callers' workers can still wait for.
-func (f *Fluid) room(s int, in []float64, dt float64) float64 {
-	share := 1.0
-	for _, c := range f.g.callees[s] {
-		limit := f.callersHold(c)
-		if math.IsInf(limit, 1) {
-			continue
-		}
-		inflow, work := 0.0, 0.0 // visits and CPU ms
-		for _, o := range f.g.opsOf[s] {
-			total := in[o]*dt + f.backlog[o]
-			for k := range f.app.Ops[o].Calls {
-				if call := &f.app.Ops[o].Calls[k]; f.app.Ops[call.Op].Service == c {
-					inflow += total * call.Mean
-					work += total * call.Mean * f.app.Ops[call.Op].CPUMs
-				}
-			}
-		}
-		waiting := 0.0
-		for _, o := range f.g.opsOf[c] {
-			waiting += f.backlog[o]
-		}
-		if inflow <= 0 || work <= 0 {
-			continue
-		}
-		q := &f.cl.capacity[c]
-		done := q.replicas * q.usableMillis() * q.speed / q.cold * dt * inflow / work
-		share = min(share, max(0, done+limit*f.g.rounds[c]-waiting)/inflow)
-	}
-	return share
-}
-
-// crowding is how many requests stand in a backlog for each one's worth of work in it. Processor sharing serves all alike, so
-// that the backlog of a growing overload is made of requests partly done. At an offered load of rho times the capacity
+// crowding finds how many requests stand in a backlog for each one's worth of work in it. Processor sharing serves all alike,
+// so that the backlog of a growing overload is made of requests partly done. At an offered load of rho times the capacity
 // their number grows as a t, and a request that came at s has by t received ln(t/s)/a of service; so with S the work of
 // one, of mean 1: a = rho (1 - E[e^(-a S)]), against rho - 1 in order of arrival (Jean-Marie and Robert, "On the transient
 // behavior of the processor sharing queue", Queueing Systems 17, 1994). S is taken for a gamma variable; exponential
 // work gives a = rho - 1. While the backlog drains the crowd stays as it was.
-func (f *Fluid) crowding(s int, rho float64, waited bool) float64 {
+//
+// In order of arrival a request that comes back R times for another visit waits each time: each round takes it from s to
+// s (1 + a/R), so that a = rho (1 - (1 + a/R)^-R). This is the same with a gamma variable of squared coefficient of
+// variation 1/R.
+func (f *Fluid) crowding(s int, rho, cv2 float64, waited bool) {
 	switch {
 	case rho > 1.02:
-		f.crowd[s] = crowdGrowth(rho, f.g.workCV2[s])
+		f.crowd[s] = crowdGrowth(rho, cv2)
 	case !waited:
 		f.crowd[s] = 1
 	}
-	return f.crowd[s]
 }
 
 // crowdGrowth is a/(rho-1) for work of mean 1 and this squared coefficient of variation, rho > 1.
@@ -247,44 +201,71 @@ type crowdAge struct {
 	windows []agedWindow
 	served  float64
 	endS    float64
+	crowd   float64 // requests inside at the end
 }
 
-type agedWindow struct{ endS, served, arrivals float64 }
+type agedWindow struct {
+	endS     float64
+	served   [3]float64 // at the window's beginning, middle and end
+	arrivals float64
+}
 
 // maxAges bounds what a service remembers: two minutes of windows of one tick.
 const maxAges = 120
 
-// loseCrowd drops the requests of a backlog that have been in it for as long as their callers wait and are not done.
-// Processor sharing gives each of N requests the N-th part of the capacity; who came a patience ago has since received x
-// and is still there with probability P(S > x), S the work of one, taken for a gamma variable of mean 1.
-func (f *Fluid) loseCrowd(s int, l serviceLoad, capacity, dt float64, left, leftMs *float64) {
-	a := &f.ages[s]
-	if *left <= 0 || l.visits <= 0 || l.cpuMs <= 0 {
-		a.windows, a.served, a.endS = a.windows[:0], 0, 0
-		return
+// clear forgets.
+func (a *crowdAge) clear() { a.windows, a.served, a.endS, a.crowd = a.windows[:0], 0, 0, 1 }
+
+// advance adds a window of dt seconds in which rate requests could be completed a second, all inside sharing it, and after
+// which so many are inside: their number changes evenly, so each receives the integral of rate over it.
+func (a *crowdAge) advance(dt, rate, crowd, arrivals float64) {
+	share := func(until float64) float64 { // from the window's beginning
+		if n := a.crowd + until*(crowd-a.crowd); math.Abs(n-a.crowd) > 1e-6*a.crowd {
+			return until * dt * rate * math.Log(n/a.crowd) / (n - a.crowd)
+		}
+		return until * dt * rate / a.crowd
 	}
-	visits := f.g.batch[s]
-	crowd := max(*left/visits*f.crowd[s], 1)
-	a.endS += dt
-	a.served += dt * capacity / (l.cpuMs / l.visits * visits) / crowd
+	w := agedWindow{endS: a.endS + dt, arrivals: arrivals}
+	w.served = [3]float64{a.served, a.served + share(0.5), a.served + share(1)}
+	a.endS, a.served, a.crowd = w.endS, w.served[2], crowd
 	if len(a.windows) == maxAges {
 		a.windows = a.windows[:copy(a.windows, a.windows[1:])]
 	}
-	a.windows = append(a.windows, agedWindow{a.endS, a.served, l.visits / visits})
+	a.windows = append(a.windows, w)
+}
+
+// loseCrowd drops the requests of a backlog that have been in it for as long as their callers wait and are not done.
+// Processor sharing gives each of N requests the N-th part of the capacity; who came a patience ago has since received x
+// and is still there with probability P(S > x), S the work of one, taken for a gamma variable of mean 1.
+//
+// It does nothing, and tells so, where nothing comes or where windows cannot show so little patience.
+func (f *Fluid) loseCrowd(s int, l serviceLoad, capacity, dt float64, left, leftMs *float64) bool {
+	a := &f.ages[s]
 	patience := f.g.patienceMs[s] / 1000
-	if a.endS < patience || patience < 2*dt { // giveUp sees to impatience that windows cannot show
-		return
+	if *left <= 0 || l.visits <= 0 || l.cpuMs <= 0 || patience < 2*dt {
+		a.clear()
+		return false
+	}
+	visits := f.g.batch[s]
+	a.advance(dt, capacity/(l.cpuMs/l.visits*visits), max(*left/visits*f.crowd[s], 1), l.visits/visits)
+	if a.endS < patience {
+		return true
 	}
 	i := 0
-	for i < len(a.windows)-1 && a.windows[i].endS < a.endS-patience {
+	for i < len(a.windows)-1 && a.windows[i].endS < a.endS-patience-1e-9 {
 		i++
 	}
-	x := max(0, a.served-a.windows[i].served)
+	w := &a.windows[i]
 	shape := 1 / max(f.g.workCV2[s], 0.02)
-	there := mathext.GammaIncRegComp(shape, shape*x)
-	unserved := mathext.GammaIncRegComp(shape+1, shape*x) - x*there // E[(S-x)+]
-	lost := a.windows[i].arrivals * dt
-	gone := min(lost*max(unserved, 0)*visits / *left, 1)
+	there, unserved := 0.0, 0.0 // P(S > x) and E[(S-x)+], averaged by Simpson's rule over the window in which they came
+	for k, weight := range [3]float64{1. / 6, 4. / 6, 1. / 6} {
+		x := max(0, a.windows[len(a.windows)-1].served[k]-w.served[k])
+		p := mathext.GammaIncRegComp(shape, shape*x)
+		there += weight * p
+		unserved += weight * max(0, mathext.GammaIncRegComp(shape+1, shape*x)-x*p)
+	}
+	lost := w.arrivals * dt
+	gone := min(lost*unserved*visits / *left, 1)
 	v := &f.st.Services[s]
 	required := 0.0
 	for _, o := range f.g.opsOf[s] {
@@ -296,6 +277,7 @@ func (f *Fluid) loseCrowd(s int, l serviceLoad, capacity, dt float64, left, left
 	v.FailedRPS += lost * there / dt * required / *left
 	*left *= 1 - gone
 	*leftMs *= 1 - gone
+	return true
 }
 
 // waitMs is how long work waits behind a backlog of CPU ms and visits.

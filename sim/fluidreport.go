@@ -187,24 +187,38 @@ func (f *Fluid) reportServices() {
 			own, visited = f.visitOf(ops, &mixed)
 		}
 		if !visited {
-			v.MeanMs, v.OwnMs, v.StallMs, v.P95Ms, f.holdMs[s] = 0, 0, 0, 0, 0
+			v.MeanMs, v.OwnMs, v.StallMs, v.P95Ms = 0, 0, 0, 0
 			continue
 		}
 		v.MeanMs, v.OwnMs, v.StallMs = all.mean, own, p.stallMs
 		v.P95Ms = visitP95(all, p)
-		f.holdMs[s] = all.mean - all.delay
 	}
 	for _, s := range f.pooled {
 		// Of the time that visits hold their workers, what work takes depends on how many work at once (workerRate).
 		l, p, c := &f.load[s], &f.perf[s], &f.cl.capacity[s]
-		f.workMs[s] = 0
-		if l.visits > 0 {
-			work := (l.cpuMs + l.wakeMs*p.idle) / l.visits
-			f.holdMs[s] = max(0, f.holdMs[s]-work*p.scale-p.stallMs)
-			f.workMs[s] = work * c.cold / c.speed
+		if l.visits <= 0 {
+			f.holdMs[s], f.workMs[s] = 0, 0
+			continue
 		}
+		work := (l.cpuMs + l.wakeMs*p.idle) / l.visits
+		f.workMs[s] = work * c.cold / c.speed
+		var mixed duration
+		if len(f.g.opsOf[s]) == 1 {
+			mixed = f.ops[f.g.opsOf[s][0]]
+		} else {
+			f.visitOf(f.g.opsOf[s], &mixed)
+		}
+		hold := max(0, mixed.mean-mixed.delay-work*p.scale-p.stallMs)
+		if !f.settled && f.holdMs[s] > 0 && hold > 0 {
+			hold = f.holdMs[s] * math.Pow(hold/f.holdMs[s], damping)
+		}
+		f.holdMs[s] = hold
 	}
 }
+
+// damping of how long visits hold workers, in the logarithm: it follows from how many come through, and that from it, so
+// that taken as it was in the last window it would swing.
+const damping = 0.3
 
 // visitP95 is about the 95th percentile of a visit of which only means are known: as if what is left when stalls and
 // backlog are taken off had the p95 of an Erlang-3 time, 2.1 times its mean, and stalls, which few visits meet, were

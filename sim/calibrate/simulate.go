@@ -10,6 +10,7 @@ import (
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/rng"
 	"github.com/grlscaler/grlscaler/sim/trace"
+	"github.com/grlscaler/grlscaler/sim/validate"
 )
 
 // NewEngine makes an engine for an application.
@@ -181,7 +182,7 @@ func (b *simulatedBlock) merge(o *simulatedBlock) {
 }
 
 // platformOf is the application as it was recorded: the recorded limits, as many replicas as there were, ready at once,
-// on a node that has room for all and whose speed is the reference's.
+// on the recorded nodes, or one that has room for all, with the reference's speed.
 func platformOf(app *sim.App, o *observed) (*sim.App, error) {
 	p := *app.Variant()
 	p.Services = slices.Clone(app.Services)
@@ -191,7 +192,7 @@ func platformOf(app *sim.App, o *observed) (*sim.App, error) {
 		if v.CPULimitMillis <= v.BaseCPUMillis {
 			return nil, fmt.Errorf("the limit of %s, %v m, is not above the %v m of an idle replica; lower base_cpu_m", v.Name, v.CPULimitMillis, v.BaseCPUMillis)
 		}
-		v.CPURequestMillis, v.MemRequestMiB = 1, 1
+		v.CPURequestMillis, v.MemRequestMiB = validate.Negligible, validate.Negligible
 		v.StartupFixed, v.StartupJitter, v.StartupCPUMs = 0, 0, 0
 		most := 1.0
 		for k := range o.rows {
@@ -199,8 +200,15 @@ func platformOf(app *sim.App, o *observed) (*sim.App, error) {
 		}
 		v.MinReplicas, v.MaxReplicas = 1, int(most)
 	}
-	const room = 1e9
-	p.Pools = []sim.Pool{{Name: "recorded", Nodes: 1, CPUMillis: room, MemMiB: room, SpeedFactor: 1, PricePerCoreHour: 1}}
+	nodes := validate.Nodes(o.Recording)
+	if len(nodes) == 0 {
+		const room = 1e9
+		nodes = []validate.Node{{Name: "recorded", CPUMillis: room, MemMiB: room}}
+	}
+	p.Pools = validate.Pools(nodes, app)
+	for i := range p.Pools {
+		p.Pools[i].SpeedFactor = 1
+	}
 	return &p, nil
 }
 

@@ -2,7 +2,7 @@
 //
 // [Replay] runs the load of a recording through an engine in a cluster like the one that was recorded: its CPU limits, its
 // replicas at every time. [Compare] sets what comes out beside what was recorded, as [Row]s: one endpoint or service over one
-// interval. [Summarise] turns rows into median errors, apart for what was not throttled, throttled, and saturated. The path
+// interval. [Nodes] says how much of the recorded nodes other work left. [Summarise] turns rows into median errors, apart for what was not throttled, throttled, and saturated. The path
 // through the package:
 //
 //	recording + application -> Replay -> Compare -> Rows -> Summarise -> tables, WritePlot

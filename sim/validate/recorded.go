@@ -102,30 +102,15 @@ func (r *replay) recordedApp(app *sim.App) error {
 	return nil
 }
 
-// recordedNodes takes the place of the application's nodes by those that were recorded at the start, a pool for each. Which pods a
-// node had is not recorded, so requests do not bind: pods spread evenly.
+// recordedNodes takes the place of the application's nodes by those that were recorded. Which pods a node had is not recorded, so
+// requests do not bind: pods spread evenly.
 func (r *replay) recordedNodes(a *sim.App) {
-	if len(r.rec.Nodes) == 0 {
+	nodes := Nodes(r.rec)
+	if len(nodes) == 0 {
 		return
 	}
-	theirs := a.Pools
-	a.Pools = nil
-	for i := range r.rec.Nodes {
-		row := &r.rec.Nodes[i]
-		if row.At > 0 {
-			break
-		}
-		pool := theirs[0]
-		if j := slices.IndexFunc(theirs, func(p sim.Pool) bool { return p.Name == row.Pool }); j >= 0 {
-			pool = theirs[j] // its speed
-		}
-		pool.Name, pool.Nodes, pool.CPUMillis, pool.MemMiB = row.Node, 1, row.CPUMillis, row.MemMiB
-		a.Pools = append(a.Pools, pool)
-	}
+	a.Pools = Pools(nodes, a)
 	for s := range a.Services {
-		a.Services[s].CPURequestMillis, a.Services[s].MemRequestMiB = negligible, negligible
+		a.Services[s].CPURequestMillis, a.Services[s].MemRequestMiB = Negligible, Negligible
 	}
 }
-
-// negligible is a request, in millicores or MiB, of which any number fits a node.
-const negligible = 1e-6
