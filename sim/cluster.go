@@ -75,7 +75,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 	for s := range c.pods {
 		svc := &c.app.Services[s]
 		c.pods[s] = c.pods[s][:0]
-		c.capacity[s].share = 1
+		c.capacity[s].share, c.capacity[s].stretch = 1, 1
 		st.Services[s] = ServiceState{QuotaMillis: svc.CPULimitMillis, RequestMillis: svc.CPURequestMillis, MemMiB: svc.MemBaseMiB}
 		want := svc.InitialReplicas
 		if replicas != nil {
@@ -315,9 +315,9 @@ func (c *cluster) refresh(s int) {
 			cold += coldFactor(svc, p.served)
 		}
 	}
-	share := q.share
+	share, stretch := q.share, q.stretch
 	*q = newCapacity(c.app, s, float64(st.Ready), st.QuotaMillis, 1, q.sheet)
-	q.share = share
+	q.share, q.stretch = share, stretch
 	if st.Ready > 0 {
 		q.speed, q.cold = speed/float64(st.Ready), cold/float64(st.Ready)
 	}

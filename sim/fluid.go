@@ -57,6 +57,9 @@ type Fluid struct {
 	traits  []serviceTraits // [service]
 	nodeUse []nodeUse       // [node] sums over services
 	spread  spread
+
+	nodeStretch []float64 // [node] how much longer work takes beside other pods
+	stretched   uint64    // version of the pods for which services' were found
 }
 
 // mixCell is what one request of an endpoint asks of a service.
@@ -117,7 +120,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	for e := range app.Endpoints {
 		f.answers[e] = endpointPerf{sloMs: app.Endpoints[e].SLOMs, timeoutMs: app.Endpoints[e].TimeoutMs}
 	}
-	f.nodeUse = make([]nodeUse, len(f.st.Nodes))
+	f.nodeUse, f.nodeStretch = make([]nodeUse, len(f.st.Nodes)), make([]float64, len(f.st.Nodes))
 	f.spread.from = make([]int, nS+1)
 	f.spread.cells = make([]nodePods, 0, nS*len(f.st.Nodes))
 	return f, nil
@@ -131,7 +134,10 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	if err := f.cl.reset(seed, replicas); err != nil {
 		return err
 	}
-	f.ticks, f.settled, f.spread.version = 0, false, 0
+	f.ticks, f.settled, f.spread.version, f.stretched = 0, false, 0, 0
+	for n := range f.nodeStretch {
+		f.nodeStretch[n] = 1
+	}
 	clear(f.rps)
 	clear(f.arrived)
 	clear(f.backlog)

@@ -76,7 +76,46 @@ func (f *Fluid) usage(dt float64) {
 		full = full || use.cpu > x.CPUMillis
 	}
 	f.contention(full)
+	f.stretch()
 }
+
+// stretch finds how much longer work takes in the next window because pods of a node run at the same time: processor sharing of
+// its cores, at its utilisation in this one. It goes by steps, or the solvers would be prepared anew for next to nothing.
+func (f *Fluid) stretch() {
+	changed := f.stretched != f.spread.version
+	for n := range f.st.Nodes {
+		x := &f.st.Nodes[n]
+		stretch := 1.0
+		if rho := min(x.CPUUsedMillis/max(x.CPUMillis, 1), maxCoreUtil); rho > leastNodeUtil {
+			cores := x.CPUMillis / 1000
+			// Sakasegawa's wait of M/M/k, as congestionAt, for any number of cores.
+			wait := math.Pow(rho, math.Sqrt(2*(cores+1))-1) / (cores * (1 - rho))
+			stretch = math.Exp(stretchStep * math.Round(math.Log(1+wait)/stretchStep))
+		}
+		changed = changed || stretch != f.nodeStretch[n]
+		f.nodeStretch[n] = stretch
+	}
+	if !changed {
+		return
+	}
+	f.stretched = f.spread.version
+	for s := range f.cl.capacity {
+		sum, pods := 0.0, 0.0
+		for _, c := range f.spread.cells[f.spread.from[s]:f.spread.from[s+1]] {
+			sum += c.pods * f.nodeStretch[c.node]
+			pods += c.pods
+		}
+		f.cl.capacity[s].stretch = 1
+		if pods > 0 {
+			f.cl.capacity[s].stretch = sum / pods
+		}
+	}
+}
+
+const (
+	stretchStep   = 0.02 // in the logarithm
+	leastNodeUtil = 0.1  // below it a node counts as idle
+)
 
 // onNodes adds the CPU and memory of a service's pods to their nodes, and to the service the CPU of those that start.
 func (f *Fluid) onNodes(s int, perPod float64) {
@@ -201,7 +240,7 @@ func (f *Fluid) reportServices() {
 			continue
 		}
 		work := (l.cpuMs + l.wakeMs*p.idle) / l.visits
-		f.workMs[s] = work * c.cold / c.speed
+		f.workMs[s] = work * c.cold / c.speed * c.stretch
 		var mixed duration
 		if len(f.g.opsOf[s]) == 1 {
 			mixed = f.ops[f.g.opsOf[s][0]]

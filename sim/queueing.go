@@ -30,6 +30,7 @@ type serviceCapacity struct {
 	baseMillis  float64     // CPU that an idle replica uses
 	speed       float64     // work per CPU-second
 	cold        float64     // CPU per visit relative to warm replicas, averaged over replicas
+	stretch     float64     // how much longer work takes because other pods of the node run too, 1 on an idle one
 	share       float64     // share of its quota that a replica can get on its node, 1 unless the node is full
 	perBatch    float64     // 1 over the visits that count as one where they come in a row (batchOf)
 	sparedBy    []float64   // by replicas less 1, see compileSleep; nothing without SleepMs
@@ -40,7 +41,7 @@ type serviceCapacity struct {
 // newCapacity is that of ready, warm replicas of service s.
 func newCapacity(app *App, s int, replicas, quotaMillis, speed float64, sheet *stallSheet) serviceCapacity {
 	svc := &app.Services[s]
-	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, sheet: sheet, sparedBy: app.graph.spared[s]}
+	c := serviceCapacity{replicas: replicas, cores: float64(svc.Cores), quotaMillis: quotaMillis, baseMillis: svc.BaseCPUMillis, speed: speed, cold: 1, share: 1, stretch: 1, sheet: sheet, sparedBy: app.graph.spared[s]}
 	c.setReplicas(replicas, app.graph.batch[s])
 	return c
 }

@@ -53,7 +53,7 @@ func TestUnthrottledVisitIsProcessorSharing(t *testing.T) {
 	x := neutralResponse(onlineBoutique(t)).services[0]
 	for _, rho := range []float64{0.1, 0.5, 0.9} {
 		for k, want := range map[float64]float64{1: 4 / (1 - rho), 2: 4 / (1 - rho*rho)} {
-			c := serviceCapacity{replicas: 1, cores: k, quotaMillis: 1e6, speed: 1, cold: 1, share: 1, perBatch: 1, sheet: new(stallSheet)}
+			c := serviceCapacity{replicas: 1, cores: k, quotaMillis: 1e6, speed: 1, cold: 1, share: 1, stretch: 1, perBatch: 1, sheet: new(stallSheet)}
 			op := Operation{CPUMs: 4, CV: 1}
 			var p servicePerf
 			p.solve(serviceLoad{visits: 250 * rho * k, cpuMs: 1000 * rho * k}, &c, &x)

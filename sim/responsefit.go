@@ -118,8 +118,8 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 		lo, hi := math.Inf(1), math.Inf(1)
 		for s, n := range need {
 			if n > 0 {
-				lo = min(lo, float64(app.Services[s].MinReplicas)*u/n)
-				hi = min(hi, float64(app.Services[s].MaxReplicas)*u/n)
+				lo = min(lo, float64(max(1, app.Services[s].MinReplicas))*u/n)
+				hi = min(hi, float64(max(1, app.Services[s].MaxReplicas))*u/n)
 			}
 		}
 		rate := lo * math.Pow(hi/lo, f.random.Float64())

@@ -4,7 +4,7 @@ import "math"
 
 // solver is the stationary model of one service with everything worked out that does not depend on the load.
 type solver struct {
-	replicas, quotaMillis, speed, cold, share float64 // of the capacity that it was made for
+	replicas, quotaMillis, speed, cold, share, stretch float64 // of the capacity that it was made for
 
 	able        bool    // there is some capacity
 	limited     bool    // a quota binds
@@ -27,14 +27,14 @@ type solver struct {
 
 // madeFor tells whether nothing has changed since prepare.
 func (v *solver) madeFor(c *serviceCapacity) bool {
-	return v.replicas == c.replicas && v.quotaMillis == c.quotaMillis && v.speed == c.speed && v.cold == c.cold && v.share == c.share && v.sheet == c.sheet
+	return v.replicas == c.replicas && v.quotaMillis == c.quotaMillis && v.speed == c.speed && v.cold == c.cold && v.share == c.share && v.stretch == c.stretch && v.sheet == c.sheet
 }
 
 // prepare makes v the solver of a service with capacity c and response x.
 func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 	*v = solver{
-		replicas: c.replicas, quotaMillis: c.quotaMillis, speed: c.speed, cold: c.cold, share: c.share, sheet: c.sheet,
-		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed, wakes: x.wakes, perBatch: c.perBatch,
+		replicas: c.replicas, quotaMillis: c.quotaMillis, speed: c.speed, cold: c.cold, share: c.share, stretch: c.stretch, sheet: c.sheet,
+		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed * c.stretch, wakes: x.wakes, perBatch: c.perBatch,
 		idlePower:  max(x.idlePower[0]+x.idlePower[1]*c.logReplicas, 0.3),
 		stall:      x.stall.along(c.logReplicas),
 		congestion: x.congestion.along(c.logReplicas),
