@@ -238,6 +238,11 @@ const (
 	// clearly is by how many standard errors a wake-up cost must be above 0 to be brought into an application without.
 	clearly = 2
 
+	// The floor is what a visit costs where none finds a replica idle, the wake-up what those cost more that all find idle.
+	// Both are identified only if the share of visits that find it idle differs by so much between intervals: else the sum of
+	// the two may fit well and a floor that nobody has seen be far off.
+	idleSpan = 0.3
+
 	// maxScatter is the scatter of CPU per visit, relative, above which a cost per visit does not describe the recordings.
 	maxScatter = 0.4
 )
@@ -285,7 +290,12 @@ func (d *cpuData) best(base, maxSE float64) (best, tried *cpuFit) {
 	for j := range together {
 		together[j] = j
 	}
+	lo, hi := d.idleRange()
+	apart := hi-lo >= idleSpan
 	for _, shape := range []cpuShape{{base: true, wake: true}, {wake: true}, {base: true}, {}} {
+		if shape.wake && !apart {
+			continue
+		}
 		shape.groups = [][]int{together}
 		f := d.fit(shape, base)
 		if tried == nil {
@@ -310,22 +320,22 @@ func (d *cpuData) best(base, maxSE float64) (best, tried *cpuFit) {
 	for j := range d.ops {
 		shape.groups = append(shape.groups, []int{j})
 	}
-	apart := d.fit(shape, base)
-	best.apart = apart
-	if apart.allOK(maxSE) {
-		if apart.differs(best) {
-			return apart, tried
+	single := d.fit(shape, base)
+	best.apart = single
+	if single.allOK(maxSE) {
+		if single.differs(best) {
+			return single, tried
 		}
 		best.alike = true
 		return best, tried
 	}
-	if apart.se == nil {
+	if single.se == nil {
 		return best, tried
 	}
 	shape.groups = nil
 	var rest []int
 	for j := range d.ops {
-		if apart.groupOK(j, maxSE) {
+		if single.groupOK(j, maxSE) {
 			shape.groups = append(shape.groups, []int{j})
 		} else {
 			rest = append(rest, j)
@@ -334,7 +344,7 @@ func (d *cpuData) best(base, maxSE float64) (best, tried *cpuFit) {
 	if 0 < len(rest) && len(rest) < len(d.ops) {
 		shape.groups = append(shape.groups, rest)
 		if f := d.fit(shape, base); f.allOK(maxSE) && f.differs(best) {
-			f.apart = apart
+			f.apart = single
 			return f, tried
 		}
 	}
