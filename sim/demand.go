@@ -8,9 +8,13 @@ import (
 // sloShare is the share of requests that may be slower than the SLO: an SLO is met at p95.
 const sloShare = 0.05
 
+// maxPlannedUtil is the floor cost over the capacity that no service of the demand may reach. Nearer to saturation a queue takes
+// minutes to come to its steady state, and a per cent more load than expected, as chance makes, is overload.
+const maxPlannedUtil = 0.9
+
 // Planner finds the demand curve: the cheapest replicas, between each service's bounds, with which every
 // endpoint's SLO holds in steady state, by the stationary latency of the fluid engine at nominal quotas with
-// warm replicas on nodes of the first pool. It is not safe for concurrent use.
+// warm replicas that spread evenly over nodes of the first pool. It is not safe for concurrent use.
 type Planner struct {
 	app       *App
 	base      []serviceCapacity
@@ -21,6 +25,7 @@ type Planner struct {
 	x         *response
 	price     []float64 // CPU request of one replica, what it costs
 	rates     []float64
+	nodes     float64 // of the first pool's size that have the CPU of all pools
 }
 
 // NewPlanner makes a planner for app.
@@ -28,6 +33,9 @@ func NewPlanner(app *App) *Planner {
 	nS := len(app.Services)
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
 		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
+	for i := range app.Pools {
+		p.nodes += float64(app.Pools[i].Nodes) * app.Pools[i].CPUMillis / app.Pools[0].CPUMillis
+	}
 	for s := range app.Services {
 		svc := &app.Services[s]
 		p.base[s] = newCapacity(app, s, 1, svc.CPULimitMillis, app.Pools[0].SpeedFactor, new(stallSheet))
@@ -51,17 +59,22 @@ func (p *Planner) setRates(rps []float64) {
 // excess tells how far the SLOs are missed with these replicas: 0 when all are met; else the sum over
 // endpoints of the late share above 5 %, plus the overload of saturated services.
 func (p *Planner) excess(replicas []int) float64 {
-	over := 0.0
+	over, used := 0.0, 0.0
 	for s := range p.perf {
 		c := &p.base[s]
 		c.setReplicas(float64(replicas[s]), p.app.graph.batch[s])
 		p.perf[s].solve(p.load[s], c, &p.x.services[s])
-		if q := &p.perf[s]; q.overload >= maxStationaryUtil {
+		if q := &p.perf[s]; q.overload >= maxPlannedUtil {
 			over += 10 * (1 + q.overload)
 		}
+		used += c.replicas * (c.baseMillis + p.perf[s].util*c.usableMillis())
 	}
 	if over > 0 {
 		return over
+	}
+	stretch := nodeStretch(used/p.nodes, p.app.Pools[0].CPUMillis)
+	for s := range p.perf {
+		p.perf[s].scale *= stretch
 	}
 	composeTimes(p.app, p.x, p.perf, p.ops, p.endpoints, nil)
 	for e, d := range p.endpoints {
@@ -126,7 +139,7 @@ func (p *Planner) Needed(rps []float64, out []int) bool {
 func (p *Planner) carry(s int) int {
 	svc, c := &p.app.Services[s], &p.base[s]
 	perReplica := c.usableMillis() * c.speed
-	n := math.Ceil(p.load[s].cpuMs / (perReplica * maxStationaryUtil))
+	n := math.Ceil(p.load[s].cpuMs / (perReplica * maxPlannedUtil))
 	return max(svc.MinReplicas, int(min(n, float64(svc.MaxReplicas))))
 }
 

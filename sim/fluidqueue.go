@@ -184,9 +184,10 @@ func (f *Fluid) crowding(s int, rho, cv2 float64, waited bool) {
 // crowdGrowth is a/(rho-1) for work of mean 1 and this squared coefficient of variation, rho > 1.
 func crowdGrowth(rho, cv2 float64) float64 {
 	cv2 = max(cv2, 0.02)
-	a := rho
-	for range 2000 {
-		next := rho * (1 - math.Pow(1+a*cv2, -1/cv2))
+	a := rho // the right side is concave in a: Newton's steps come down to the root without passing it
+	for range 50 {
+		left := math.Pow(1+a*cv2, -1/cv2)
+		next := a - (a-rho*(1-left))/(1-rho*left/(1+a*cv2))
 		if math.Abs(next-a) < 1e-13*rho {
 			break
 		}

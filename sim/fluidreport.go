@@ -86,11 +86,8 @@ func (f *Fluid) stretch() {
 	for n := range f.st.Nodes {
 		x := &f.st.Nodes[n]
 		stretch := 1.0
-		if rho := min(x.CPUUsedMillis/max(x.CPUMillis, 1), maxCoreUtil); rho > leastNodeUtil {
-			cores := x.CPUMillis / 1000
-			// Sakasegawa's wait of M/M/k, as congestionAt, for any number of cores.
-			wait := math.Pow(rho, math.Sqrt(2*(cores+1))-1) / (cores * (1 - rho))
-			stretch = math.Exp(stretchStep * math.Round(math.Log(1+wait)/stretchStep))
+		if x.CPUUsedMillis > leastNodeUtil*x.CPUMillis {
+			stretch = math.Exp(stretchStep * math.Round(math.Log(nodeStretch(x.CPUUsedMillis, x.CPUMillis))/stretchStep))
 		}
 		changed = changed || stretch != f.nodeStretch[n]
 		f.nodeStretch[n] = stretch
@@ -110,6 +107,13 @@ func (f *Fluid) stretch() {
 			f.cl.capacity[s].stretch = sum / pods
 		}
 	}
+}
+
+// nodeStretch is how much longer work takes on a node whose pods use so much CPU: processor sharing of its cores, with
+// Sakasegawa's wait of M/M/k as in congestionAt, for any number of cores.
+func nodeStretch(usedMillis, millis float64) float64 {
+	rho, cores := min(usedMillis/max(millis, 1), maxCoreUtil), max(millis, 1)/1000
+	return 1 + math.Pow(rho, math.Sqrt(2*(cores+1))-1)/(cores*(1-rho))
 }
 
 const (

@@ -29,7 +29,7 @@ var engines = []struct {
 	apps  int // of each family
 }{
 	{"fluid without fits", formulas, true, 1e-9, 8},
-	{"fluid", simtest.NewFluid, true, 0.15, 1}, // half a second to fit each
+	{"fluid", simtest.NewFluid, true, 0.25, 1}, // half a second to fit each
 	{"des", func(tb testing.TB, app *sim.App) sim.Engine { return simtest.NewDES(tb, app) }, false, 0, 8},
 }
 

@@ -85,11 +85,16 @@ type servicePerf struct {
 
 // pressure is the utilisation that queues follow. A busy replica needs only the floor cost, so near saturation, where
 // chunks rarely find it idle, queues grow as if there were few wake-ups (as with an exceptional first service of a busy
-// period: Welch, Operations Research 12, 1964); wakes is the share of them that counts.
-func pressure(util, floor, wakes float64) float64 {
+// period: Welch, Operations Research 12, 1964); wakes is the share of them that counts. Where there is no room for as many
+// wake-ups as there would be, queues must grow until chunks find the replica idle so rarely that the work fits: they go the
+// faster towards saturation the more wake-ups have to go, which strain is the logarithm of.
+func pressure(util, floor, wakes, strain float64) float64 {
 	u := floor
 	if util > floor {
 		u += wakes * (util - floor)
+	}
+	if strain > 0 {
+		u = 1 - (1-u)*powers.expNeg(strain)
 	}
 	if u > maxStationaryUtil {
 		return maxStationaryUtil
@@ -99,10 +104,10 @@ func pressure(util, floor, wakes float64) float64 {
 
 // utilisation adds the wake-ups that are paid to the floor of the utilisation. A chunk pays if it finds nothing else to
 // run, neither at work nor standing in a stall: idle = (1 - floor core)(1 - floor^k), at most what leaves the utilisation
-// below 1, since wake-ups become rarer until the work fits.
-func utilisation(floor, wake, core, k float64) (u, idle float64) {
+// below 1, since wake-ups become rarer until the work fits. strain is the logarithm of how many times fewer they are.
+func utilisation(floor, wake, core, k float64) (u, idle, strain float64) {
 	if floor >= 1 {
-		return 1, 0
+		return 1, 0, 0
 	}
 	idle = 1 - powers.of(floor, max(k, 0.3))
 	if busy := floor * core; busy < 1 {
@@ -115,10 +120,14 @@ func utilisation(floor, wake, core, k float64) (u, idle float64) {
 		room = 0
 	}
 	if wake*idle > room {
+		strain = math.Log(min(wake*idle/max(room, 1e-9), mostStrain))
 		idle = room / wake
 	}
-	return floor + wake*idle, idle
+	return floor + wake*idle, idle, strain
 }
+
+// mostStrain bounds how many times fewer wake-ups there are.
+const mostStrain = 50
 
 // fullUtil is where utilisation ends up on the brink of overload: stalls leave some quota unused for good.
 const fullUtil = 0.998

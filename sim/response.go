@@ -18,9 +18,10 @@ type serviceResponse struct {
 	stall      plane      // factor on stalls
 	congestion plane      // factor on the delay by others
 	idlePower  [2]float64 // k = k0 + k1 ln replicas in idle = (1 - floor core)(1 - floor^k)
-	throttled  float64    // factor on the share of throttled periods
+	throttled  float64    // power of the share of throttled periods
 	crowd      float64    // factor on the visits that stand in a backlog (Fluid.crowding)
 	wakes      float64    // share of wake-ups that queues follow (pressure)
+	strain     float64    // factor on the strain of wake-ups that have no room
 }
 
 // plane is a factor that depends on the utilisation u and on ln replicas.

@@ -48,7 +48,8 @@ type fitService struct {
 	ownMs, stallMs  float64
 	cpuMs           float64 // of a visit
 	idle, throttled float64
-	floor           float64 // utilisation without wake-ups
+	floor, wake     float64 // utilisation without wake-ups, and what those would add that all find the replica idle
+	strain          float64 // of wake-ups that have no room, see utilisation
 	chunks          float64
 }
 
@@ -110,7 +111,7 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 		rps[e] /= total
 		for s := range nS {
 			c := f.capacity(s, 1)
-			need[s] += rps[e] * (g.svcCPU[e*nS+s] + 0.2*g.svcWake[e*nS+s]) / (c.usableMillis() * c.speed)
+			need[s] += rps[e] * (g.svcCPU[e*nS+s] + 0.05*g.svcWake[e*nS+s]) / (c.usableMillis() * c.speed)
 		}
 	}
 	replicas = app.InitialReplicas()
@@ -129,6 +130,9 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 			}
 			svc := &app.Services[s]
 			at := u * (0.3 + 0.7*f.random.Float64())
+			if k%4 == 3 { // all busy alike, as whoever plans for a load would have it
+				at = u
+			}
 			replicas[s] = min(max(int(math.Ceil(rate*need[s]/at)), svc.MinReplicas), svc.MaxReplicas)
 		}
 	}
@@ -221,7 +225,7 @@ func (f *fitter) read(p *fitPoint, s int, dt float64) {
 	}
 	c := &x.capacity
 	work := c.replicas * c.usableMillis() * c.speed
-	x.floor = ratio(x.load.cpuMs, work)
+	x.floor, x.wake = ratio(x.load.cpuMs, work), ratio(x.load.wakeMs, work)*(1-c.spared)
 }
 
 // fitServices fits each service's factors to what its visits took.
@@ -230,6 +234,7 @@ func (f *fitter) fitServices() {
 		x := &f.x.services[s]
 		f.fitIdle(s, x)
 		f.fitStalls(s, x)
+		f.fitThrottled(s, x)
 		f.fitCongestion(s, x)
 	}
 }
@@ -243,7 +248,7 @@ func (f *fitter) fitIdle(s int, x *serviceResponse) {
 			for i := range f.points {
 				q := &f.points[i].services[s]
 				c := &q.capacity
-				_, idle := utilisation(q.floor, 0, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas)
+				_, idle, _ := utilisation(q.floor, q.wake, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas)
 				idle *= 1 - c.spared
 				loss += q.chunks * (idle - q.idle) * (idle - q.idle)
 			}
@@ -252,14 +257,21 @@ func (f *fitter) fitIdle(s int, x *serviceResponse) {
 			}
 		}
 	}
+	for i := range f.points {
+		q := &f.points[i].services[s]
+		c := &q.capacity
+		_, _, q.strain = utilisation(q.floor, q.wake, c.usableMillis()/(1000*c.cores), x.idlePower[0]+x.idlePower[1]*c.logReplicas)
+	}
 }
 
 // fitStalls finds the visits in a quota by search, and the factor on stalls at each by least squares.
 func (f *fitter) fitStalls(s int, x *serviceResponse) {
 	best := math.Inf(1)
 	for _, wakes := range f.wakeShares(s) {
-		for visits := 0.1; visits <= 10; visits *= 1.15 {
-			best = f.tryStalls(s, x, visits, wakes, best)
+		for _, strain := range f.strains(s) {
+			for visits := 0.1; visits <= 10; visits *= 1.15 {
+				best = f.tryStalls(s, x, visits, wakes, strain, best)
+			}
 		}
 	}
 }
@@ -274,36 +286,60 @@ func (f *fitter) wakeShares(s int) []float64 {
 	return []float64{1}
 }
 
+// strains are the factors on strain to try; without strain at any point they make no difference.
+func (f *fitter) strains(s int) []float64 {
+	for i := range f.points {
+		if f.points[i].services[s].strain > 0 {
+			return []float64{0, 0.25, 0.5, 0.75, 1, 1.5, 2}
+		}
+	}
+	return []float64{0}
+}
+
 // tryStalls keeps the factors if they leave less than the best so far.
-func (f *fitter) tryStalls(s int, x *serviceResponse, visits, wakes, best float64) float64 {
+func (f *fitter) tryStalls(s int, x *serviceResponse, visits, wakes, strain, best float64) float64 {
 	fit := newPlaneFit()
-	var throttled, expected float64
 	for i := range f.points {
 		q := &f.points[i].services[s]
 		if !q.capacity.limited() || q.visits < 20 || q.util <= 0 {
 			continue
 		}
 		c := &q.capacity
-		u := pressure(q.util, q.floor, wakes)
+		u := pressure(q.util, q.floor, wakes, strain*q.strain)
 		n := cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas)
 		c.sheet.set(c.usableMillis() / (1000 * c.cores))
 		t := c.sheet.at(u, n*c.perBatch*visits)
 		fit.add(u, c.logReplicas, t.stallMs*c.perBatch, q.stallMs, math.Sqrt(q.visits)*(1.05-u)/q.ownMs)
-		throttled += q.throttled
-		expected += t.throttled
 	}
 	w, loss := fit.solve()
 	// The farther from what the formulas say, the less likely.
 	if log := math.Log(visits); loss+1e-3*fit.scale*log*log < best {
 		loss += 1e-3 * fit.scale * log * log
 		best = loss
-		x.visits, x.stall, x.wakes = visits, w, wakes
-		x.throttled = 1
-		if expected > 0 {
-			x.throttled = throttled / expected
-		}
+		x.visits, x.stall, x.wakes, x.strain = visits, w, wakes, strain
 	}
 	return best
+}
+
+// fitThrottled searches the power that gives the shares of throttled periods: where all of them are throttled all stay so.
+func (f *fitter) fitThrottled(s int, x *serviceResponse) {
+	best := math.Inf(1)
+	for power := 0.2; power < 6; power *= 1.1 {
+		loss := 0.0
+		for i := range f.points {
+			q := &f.points[i].services[s]
+			if c := &q.capacity; c.limited() && q.visits >= 20 && q.util > 0 {
+				n := cfsPeriodMs / 1000.0 * q.load.visits / (q.util * c.replicas)
+				c.sheet.set(c.usableMillis() / (1000 * c.cores))
+				t := c.sheet.at(pressure(q.util, q.floor, x.wakes, x.strain*q.strain), n*c.perBatch*x.visits)
+				miss := q.throttled - math.Pow(min(t.throttled, 1), power)
+				loss += miss * miss
+			}
+		}
+		if loss < best {
+			best, x.throttled = loss, power
+		}
+	}
 }
 
 // fitCongestion fits the factor on the delay by others, stalls apart.
@@ -316,7 +352,7 @@ func (f *fitter) fitCongestion(s int, x *serviceResponse) {
 			continue
 		}
 		c := &q.capacity
-		u := pressure(q.util, q.floor, x.wakes)
+		u := pressure(q.util, q.floor, x.wakes, x.strain*q.strain)
 		core := c.usableMillis() / (1000 * c.cores)
 		expected := congestionAt(min(u*core, maxCoreUtil), c.cores)
 		if c.limited() {

@@ -17,6 +17,7 @@ type solver struct {
 	scale       float64 // ms per CPU ms of a visit that nothing delays
 	idlePower   float64
 	wakes       float64
+	strain      float64
 	periodShare float64 // visits that a period's quota holds, those in a row as one: periodShare · visits/s / utilisation
 	throttled   float64
 	perBatch    float64
@@ -34,7 +35,7 @@ func (v *solver) madeFor(c *serviceCapacity) bool {
 func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 	*v = solver{
 		replicas: c.replicas, quotaMillis: c.quotaMillis, speed: c.speed, cold: c.cold, share: c.share, stretch: c.stretch, sheet: c.sheet,
-		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed * c.stretch, wakes: x.wakes, perBatch: c.perBatch,
+		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed * c.stretch, wakes: x.wakes, strain: x.strain, perBatch: c.perBatch,
 		idlePower:  max(x.idlePower[0]+x.idlePower[1]*c.logReplicas, 0.3),
 		stall:      x.stall.along(c.logReplicas),
 		congestion: x.congestion.along(c.logReplicas),
@@ -81,13 +82,13 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 		return
 	}
 	floor := l.cpuMs * v.perUnit
-	util, idle := utilisation(floor, l.wakeMs*v.perUnit*v.paid, v.core, v.idlePower)
+	util, idle, strain := utilisation(floor, l.wakeMs*v.perUnit*v.paid, v.core, v.idlePower)
 	idle *= v.paid
 	p.util, p.overload, p.idle, p.scale, p.stalled, p.stallMs, p.delayMs = util, floor, idle, v.scale, 0, 0, 0
 	if util <= 0 || l.visits <= 0 {
 		return
 	}
-	u := pressure(util, floor, v.wakes)
+	u := pressure(util, floor, v.wakes, strain*v.strain)
 	rho := u * v.core
 	if rho > maxCoreUtil {
 		rho = maxCoreUtil
@@ -99,8 +100,8 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 	if v.limited {
 		s := v.sheet.at(u, v.periodShare*l.visits/util)
 		congestion *= s.congestion
-		if p.stalled = s.throttled * v.throttled; p.stalled > 1 {
-			p.stalled = 1
+		if p.stalled = min(s.throttled, 1); v.throttled != 1 {
+			p.stalled = powers.of(max(p.stalled, 0), v.throttled)
 		}
 		p.stallMs = s.stallMs * v.perBatch * positive(v.stall[0]+v.stall[1]*u)
 	}
