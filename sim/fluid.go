@@ -45,6 +45,7 @@ type Fluid struct {
 	anyWaits  bool
 	stations  []float64 // scratch of closedRPS
 	ages      []crowdAge
+	passing   []float64 // [service] visits/s that its workers complete, over the last windows
 	crowd     []float64 // [service] requests in the backlog for each one's worth of work
 	endpoints []duration
 	own       []float64      // [op] time of one visit in its own service
@@ -97,7 +98,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	f.endpoints, f.answers = make([]duration, nE), make([]endpointPerf, nE)
 	f.failShare, f.completed = make([]float64, nE), make([]float64, nE)
 	f.load, f.perf, f.solvers = make([]serviceLoad, nS), make([]servicePerf, nS), make([]solver, nS)
-	f.crowd, f.ages = make([]float64, nS), make([]crowdAge, nS)
+	f.crowd, f.ages, f.passing = make([]float64, nS), make([]crowdAge, nS), make([]float64, nS)
 	for s := range f.ages {
 		f.ages[s].windows = make([]agedWindow, 0, maxAges)
 	}
@@ -143,6 +144,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.backlog)
 	clear(f.backlogMs)
 	clear(f.holdMs)
+	clear(f.passing)
 	clear(f.opVisits)
 	clear(f.workMs)
 	clear(f.podCPU)

@@ -103,6 +103,15 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		rho, cv2, fitted = max(rho, l.visits/max(rate, 1e-9)), 1/f.g.rounds[s], 1
 	}
 	f.crowding(s, rho, cv2, waiting > 0)
+	if !math.IsInf(rate, 1) {
+		// What one window lets through may be next to nothing, where those before let more than there was room for.
+		if f.passing[s] > 0 && waiting > 0 {
+			f.passing[s] += damping * (served/dt - f.passing[s])
+		} else {
+			f.passing[s] = served / dt
+		}
+		rate = max(f.passing[s], 1e-9)
+	}
 	if !math.IsInf(rate, 1) || !f.loseCrowd(s, l, capacity, dt, &left, &leftMs) {
 		f.giveUp(s, capacity, rate, dt, &left, &leftMs)
 	}
