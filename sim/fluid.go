@@ -60,7 +60,8 @@ type Fluid struct {
 	spread  spread
 
 	nodeStretch []float64 // [node] how much longer work takes beside other pods
-	stretched   uint64    // version of the pods for which services' were found
+	nodeSteps   []*[stretchTable + 1]float64
+	stretched   uint64 // version of the pods for which services' were found
 }
 
 // mixCell is what one request of an endpoint asks of a service.
@@ -122,6 +123,14 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 		f.answers[e] = endpointPerf{sloMs: app.Endpoints[e].SLOMs, timeoutMs: app.Endpoints[e].TimeoutMs}
 	}
 	f.nodeUse, f.nodeStretch = make([]nodeUse, len(f.st.Nodes)), make([]float64, len(f.st.Nodes))
+	for n := range f.st.Nodes {
+		millis := f.st.Nodes[n].CPUMillis
+		if n > 0 && millis == f.st.Nodes[n-1].CPUMillis {
+			f.nodeSteps = append(f.nodeSteps, f.nodeSteps[n-1])
+			continue
+		}
+		f.nodeSteps = append(f.nodeSteps, nodeSteps(millis))
+	}
 	f.spread.from = make([]int, nS+1)
 	f.spread.cells = make([]nodePods, 0, nS*len(f.st.Nodes))
 	return f, nil

@@ -85,10 +85,7 @@ func (f *Fluid) stretch() {
 	changed := f.stretched != f.spread.version
 	for n := range f.st.Nodes {
 		x := &f.st.Nodes[n]
-		stretch := 1.0
-		if x.CPUUsedMillis > leastNodeUtil*x.CPUMillis {
-			stretch = math.Exp(stretchStep * math.Round(math.Log(nodeStretch(x.CPUUsedMillis, x.CPUMillis))/stretchStep))
-		}
+		stretch := f.nodeSteps[n][max(0, min(int(x.CPUUsedMillis/x.CPUMillis*stretchTable), stretchTable))]
 		changed = changed || stretch != f.nodeStretch[n]
 		f.nodeStretch[n] = stretch
 	}
@@ -117,9 +114,18 @@ func nodeStretch(usedMillis, millis float64) float64 {
 }
 
 const (
-	stretchStep   = 0.02 // in the logarithm
-	leastNodeUtil = 0.1  // below it a node counts as idle
+	stretchStep  = 0.02 // in the logarithm
+	stretchTable = 128  // steps of a node's utilisation from 0 to 1
 )
+
+// nodeSteps tabulates nodeStretch over utilisation, rounded to steps.
+func nodeSteps(millis float64) *[stretchTable + 1]float64 {
+	t := new([stretchTable + 1]float64)
+	for i := range t {
+		t[i] = math.Exp(stretchStep * math.Round(math.Log(nodeStretch((float64(i)+0.5)/stretchTable*millis, millis))/stretchStep))
+	}
+	return t
+}
 
 // onNodes adds the CPU and memory of a service's pods to their nodes, and to the service the CPU of those that start.
 func (f *Fluid) onNodes(s int, perPod float64) {
