@@ -16,7 +16,7 @@ type treeOp struct {
 }
 
 type treeCall struct {
-	op              int
+	op, service     int
 	mean, timeoutMs float64
 }
 
@@ -32,7 +32,7 @@ func (a *App) compileTree() {
 			cpuMs: op.CPUMs, wakeMs: op.WakeMs, waitMs: op.WaitMs, stallShare: stallShare(g.workShare[o])})
 		for k := range op.Calls {
 			c := &op.Calls[k]
-			t.calls = append(t.calls, treeCall{c.Op, c.Mean, c.TimeoutMs})
+			t.calls = append(t.calls, treeCall{c.Op, a.Ops[c.Op].Service, c.Mean, c.TimeoutMs})
 		}
 	}
 	for e := range a.Endpoints {
@@ -44,7 +44,7 @@ func (a *App) compileTree() {
 // unless it is nil, with the part of a visit's mean that is spent in its own service.
 func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []duration, own []float64) {
 	t := &app.graph.tree
-	calls := t.calls
+	calls, first := t.calls, 0
 	for i := range t.ops {
 		op := &t.ops[i]
 		p := &perf[op.service]
@@ -60,18 +60,20 @@ func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []du
 			for k := range calls[:op.calls] {
 				c := &calls[k]
 				callee := &ops[c.op]
+				stalls := x.trains[perf[c.service].replicas][first+k] // of so many visits
 				if c.timeoutMs > 0 && c.timeoutMs <= noClip*callee.mean {
 					cut := *callee
 					cut.clip(c.timeoutMs)
-					mean, stall, delay = mean+c.mean*cut.mean, stall+c.mean*cut.stall, delay+c.mean*cut.delay
+					mean, stall, delay = mean+c.mean*(cut.mean-cut.stall)+stalls*cut.stall, stall+stalls*cut.stall, delay+c.mean*cut.delay
 					continue
 				}
-				mean += c.mean * callee.mean
-				stall += c.mean * callee.stall
+				mean += c.mean*(callee.mean-callee.stall) + stalls*callee.stall
+				stall += stalls * callee.stall
 				delay += c.mean * callee.delay
 			}
 		}
 		calls = calls[op.calls:]
+		first += op.calls
 		ops[op.op] = duration{mean, stall, delay}
 	}
 	for e, o := range t.entry {

@@ -25,6 +25,8 @@ type Planner struct {
 	x         *response
 	price     []float64 // CPU request of one replica, what it costs
 	rates     []float64
+	bareMs    float64 // of all requests of a second on an idle system
+	bunch     bunching
 	nodes     float64 // of the first pool's size that have the CPU of all pools
 }
 
@@ -32,7 +34,7 @@ type Planner struct {
 func NewPlanner(app *App) *Planner {
 	nS := len(app.Services)
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
-		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints))}
+		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints)), bunch: newBunching(nS)}
 	for i := range app.Pools {
 		p.nodes += float64(app.Pools[i].Nodes) * app.Pools[i].CPUMillis / app.Pools[0].CPUMillis
 	}
@@ -54,6 +56,10 @@ func (p *Planner) setRates(rps []float64) {
 		addOffered(p.load, g.svcVisit[row:row+nS], g.svcCPU[row:row+nS], g.svcWake[row:row+nS], r)
 	}
 	copy(p.rates, rps)
+	p.bareMs = 0
+	for e, r := range rps {
+		p.bareMs += r * p.x.endpoints[e].bareMs
+	}
 }
 
 // excess tells how far the SLOs are missed with these replicas: 0 when all are met; else the sum over
@@ -61,9 +67,19 @@ func (p *Planner) setRates(rps []float64) {
 func (p *Planner) excess(replicas []int) float64 {
 	over, used := 0.0, 0.0
 	for s := range p.perf {
+		p.base[s].setReplicas(float64(replicas[s]), p.app.graph.batch[s])
+	}
+	clear(p.bunch.of)
+	for range bunchingSteps {
+		for s := range p.perf {
+			p.perf[s].solve(p.load[s], &p.base[s], &p.x.services[s], p.bunch.of[s])
+		}
+		if p.bunch.update(p.load, p.perf, p.bareMs) < bunchingMoves {
+			break
+		}
+	}
+	for s := range p.perf {
 		c := &p.base[s]
-		c.setReplicas(float64(replicas[s]), p.app.graph.batch[s])
-		p.perf[s].solve(p.load[s], c, &p.x.services[s])
 		if q := &p.perf[s]; q.overload >= maxPlannedUtil {
 			over += 10 * (1 + q.overload)
 		}

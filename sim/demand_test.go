@@ -34,7 +34,7 @@ func randomApp(tb testing.TB, seed uint64, n int) *App {
 		tb.Fatal(err)
 	}
 	// A rough response is as good as any for what is tested here.
-	app.graph.lazy.once.Do(func() { app.graph.lazy.value = fitResponse(app, 5e4) })
+	app.graph.lazy.once.Do(func() { app.graph.lazy.value = fitResponse(app, 1.5e5) })
 	return app
 }
 

@@ -58,6 +58,7 @@ type Fluid struct {
 	traits  []serviceTraits // [service]
 	nodeUse []nodeUse       // [node] sums over services
 	spread  spread
+	bunch   bunching
 
 	nodeStretch []float64 // [node] how much longer work takes beside other pods
 	nodeSteps   []*[stretchTable + 1]float64
@@ -81,7 +82,7 @@ var _ Engine = (*Fluid)(nil)
 // FluidOptions configures a [Fluid]. The zero value is the default.
 type FluidOptions struct {
 	// FitVisits is how many visits the request-level engine simulates to find out how the application departs from the
-	// formulas. More take longer and give smaller errors; 0 means 1.2 million, about half a second. What the first engine
+	// formulas. More take longer and give smaller errors; 0 means 2 million, about a second. What the first engine
 	// or [Planner] of an application has found holds for all.
 	FitVisits float64
 }
@@ -99,6 +100,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	f.endpoints, f.answers = make([]duration, nE), make([]endpointPerf, nE)
 	f.failShare, f.completed = make([]float64, nE), make([]float64, nE)
 	f.load, f.perf, f.solvers = make([]serviceLoad, nS), make([]servicePerf, nS), make([]solver, nS)
+	f.bunch = newBunching(nS)
 	f.crowd, f.ages, f.passing = make([]float64, nS), make([]crowdAge, nS), make([]float64, nS)
 	for s := range f.ages {
 		f.ages[s].windows = make([]agedWindow, 0, maxAges)
@@ -154,6 +156,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.backlogMs)
 	clear(f.holdMs)
 	clear(f.passing)
+	clear(f.bunch.of)
 	clear(f.opVisits)
 	clear(f.workMs)
 	clear(f.podCPU)
@@ -262,8 +265,17 @@ func (f *Fluid) solve(dt float64) {
 	if overloaded {
 		f.queue(dt)
 	} else {
-		for s := range f.perf {
-			f.solvers[s].solve(&f.load[s], &f.perf[s])
+		bare := 0.0
+		for e, r := range f.intensity {
+			bare += r * f.x.endpoints[e].bareMs
+		}
+		for range bunchingSteps {
+			for s := range f.perf {
+				f.solvers[s].solve(&f.load[s], &f.perf[s], f.bunch.of[s])
+			}
+			if f.bunch.update(f.load, f.perf, bare) < bunchingMoves {
+				break
+			}
 		}
 		f.pass()
 	}

@@ -64,7 +64,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		waitingMs += f.backlog[o] * op.CPUMs
 	}
 	f.load[s] = l
-	f.solvers[s].solve(&l, p)
+	f.solvers[s].solve(&l, p, f.bunch.of[s])
 	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, 0, 0
 	// Useful CPU per second, at the cost of busy replicas when there is a backlog.
 	capacity := c.replicas * c.usableMillis() * c.speed / c.cold

@@ -55,6 +55,9 @@ func (c *serviceCapacity) setReplicas(n, batch float64) {
 	}
 }
 
+// paid is the share of wake-ups that sleeps do not spare; spares is how much of what they should they do.
+func (c *serviceCapacity) paid(spares float64) float64 { return max(0, 1-spares*c.spared) }
+
 // limited tells whether the quota is less than the cores.
 func (c *serviceCapacity) limited() bool { return c.quotaMillis < 1000*c.cores }
 
@@ -78,6 +81,8 @@ type servicePerf struct {
 	overload float64 // work offered / work possible; above 1 a backlog grows
 	idle     float64 // share of the wake-up cost that is paid
 	scale    float64 // milliseconds of time per CPU ms of a visit: cold factor, speed and congestion
+	replicas int     // at most mostTrained
+	lone     float64 // the same without congestion
 	stalled  float64 // share of CFS periods that end in a stall
 	stallMs  float64 // that a visit spends in stalls
 	delayMs  float64 // wait in an explicit backlog
@@ -103,9 +108,9 @@ func pressure(util, floor, wakes, strain float64) float64 {
 }
 
 // utilisation adds the wake-ups that are paid to the floor of the utilisation. A chunk pays if it finds nothing else to
-// run, neither at work nor standing in a stall: idle = (1 - floor core)(1 - floor^k), at most what leaves the utilisation
+// run, neither at work nor standing in a stall: idle = (1 - floor core)(1 - floor^k) / bunched, at most what leaves the utilisation
 // below 1, since wake-ups become rarer until the work fits. strain is the logarithm of how many times fewer they are.
-func utilisation(floor, wake, core, k float64) (u, idle, strain float64) {
+func utilisation(floor, wake, core, k, bunched float64) (u, idle, strain float64) {
 	if floor >= 1 {
 		return 1, 0, 0
 	}
@@ -115,6 +120,7 @@ func utilisation(floor, wake, core, k float64) (u, idle, strain float64) {
 	} else {
 		idle = 0
 	}
+	idle /= bunched
 	room := fullUtil - floor
 	if room < 0 {
 		room = 0

@@ -26,7 +26,7 @@ func TestUtilisation(t *testing.T) {
 			for _, wake := range []float64{0, 0.1, 1, 3} { // times the floor
 				before := 1.0
 				for floor := 0.001; floor < 1.2; floor += 0.013 {
-					u, idle, _ := utilisation(floor, wake*floor, core, k)
+					u, idle, _ := utilisation(floor, wake*floor, core, k, 1)
 					if floor >= 1 {
 						if u != 1 || idle != 0 {
 							t.Fatalf("overloaded: utilisation %v, idle %v", u, idle)
@@ -42,7 +42,7 @@ func TestUtilisation(t *testing.T) {
 		}
 	}
 	// By hand: half the cores at a floor of 0.5, 1 - 0.5^2 of the rest.
-	if u, idle, _ := utilisation(0.5, 0.2, 0.5, 2); math.Abs(idle-0.75*0.75) > 1e-3 || math.Abs(u-0.5-0.2*idle) > 1e-12 {
+	if u, idle, _ := utilisation(0.5, 0.2, 0.5, 2, 1); math.Abs(idle-0.75*0.75) > 1e-3 || math.Abs(u-0.5-0.2*idle) > 1e-12 {
 		t.Errorf("u %v, idle %v", u, idle)
 	}
 }
@@ -56,7 +56,7 @@ func TestUnthrottledVisitIsProcessorSharing(t *testing.T) {
 			c := serviceCapacity{replicas: 1, cores: k, quotaMillis: 1e6, speed: 1, cold: 1, share: 1, stretch: 1, perBatch: 1, sheet: new(stallSheet)}
 			op := Operation{CPUMs: 4, CV: 1}
 			var p servicePerf
-			p.solve(serviceLoad{visits: 250 * rho * k, cpuMs: 1000 * rho * k}, &c, &x)
+			p.solve(serviceLoad{visits: 250 * rho * k, cpuMs: 1000 * rho * k}, &c, &x, 0)
 			if got := visitTime(&op, 1, &p).mean; math.Abs(got/want-1) > 1e-9 {
 				t.Errorf("rho %v on %v cores: a visit takes %v ms, want %v", rho, k, got, want)
 			}

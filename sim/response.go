@@ -1,12 +1,16 @@
 package sim
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // response is how an application departs from the fluid engine's formulas, which take each service for itself and its
 // visits for independent: calls come in rows, stalls of a caller let them loose at once, round robin evens them out. It
 // is measured with the request-level engine, once for each application (responsefit.go), and does not change: the same
 // application file has the same response.
 type response struct {
+	trains    [][]float64 // [replicas][call of the tree] see setTrains
 	services  []serviceResponse
 	parallel  [][2]float64 // [op] weights of the longest call and of the sum of calls (parallelTime)
 	endpoints []endpointResponse
@@ -18,6 +22,8 @@ type serviceResponse struct {
 	stall      plane      // factor on stalls
 	congestion plane      // factor on the delay by others
 	idlePower  [2]float64 // k = k0 + k1 ln replicas in idle = (1 - floor core)(1 - floor^k)
+	bunched    float64    // how much rarer idle chunks become as requests are held up elsewhere
+	spares     float64    // of the wake-ups that sleeps should spare, the part that they do
 	throttled  float64    // power of the share of throttled periods
 	crowd      float64    // factor on the visits that stand in a backlog (Fluid.crowding)
 	wakes      float64    // share of wake-ups that queues follow (pressure)
@@ -82,11 +88,12 @@ func (a *App) response(visits float64) *response {
 func neutralResponse(app *App) *response {
 	x := &response{services: make([]serviceResponse, len(app.Services)), parallel: make([][2]float64, len(app.Ops)), endpoints: make([]endpointResponse, len(app.Endpoints))}
 	for s := range x.services {
-		x.services[s] = serviceResponse{visits: 1, stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1, crowd: 1}
+		x.services[s] = serviceResponse{visits: 1, stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1, crowd: 1, spares: 1}
 	}
 	for o := range x.parallel {
 		x.parallel[o] = [2]float64{1, 0}
 	}
+	x.setTrains(app, 1)
 	ops, endpoints := make([]duration, len(app.Ops)), make([]duration, len(app.Endpoints))
 	bare := make([]servicePerf, len(app.Services))
 	for s := range bare {
@@ -97,4 +104,48 @@ func neutralResponse(app *App) *response {
 		x.endpoints[e] = endpointResponse{bareMs: endpoints[e].mean, mean: features{1}}
 	}
 	return x
+}
+
+// mostTrained is the largest number of replicas for which trains are worked out; more are as many.
+const mostTrained = 16
+
+// setTrains finds how many stalls, in units of the service's mean, the visits of each call meet that come one after another. Who has
+// just stood in a replica's stall has a fresh quota before him: of n visits, n/r in a row come to each of r replicas and meet
+// (n/r)^power times as many stalls as one. On average over the default mix each visit meets what it does.
+func (x *response) setTrains(app *App, power float64) {
+	flow := make([]float64, len(app.Ops)) // visits of each operation
+	nO := len(app.Ops)
+	for e := range app.Endpoints {
+		for o := range flow {
+			flow[o] += app.Endpoints[e].Weight * app.graph.visits[e*nO+o]
+		}
+	}
+	x.trains = make([][]float64, mostTrained+1) // none for 0 replicas, of which nothing is asked
+	for r := range x.trains {
+		replicas := float64(max(r, 1))
+		met := func(op *Operation, mean float64) float64 {
+			if op.Parallel || mean <= replicas {
+				return mean
+			}
+			return replicas * math.Pow(mean/replicas, power)
+		}
+		visits, stalls := make([]float64, len(app.Services)), make([]float64, len(app.Services))
+		for o := range app.Ops {
+			for _, c := range app.Ops[o].Calls {
+				s := app.Ops[c.Op].Service
+				visits[s] += flow[o] * c.Mean
+				stalls[s] += flow[o] * met(&app.Ops[o], c.Mean)
+			}
+		}
+		for i := range app.graph.tree.ops { // in the order of the tree's calls
+			op := &app.Ops[app.graph.tree.ops[i].op]
+			for _, c := range op.Calls {
+				n := met(op, c.Mean)
+				if s := app.Ops[c.Op].Service; stalls[s] > 0 {
+					n *= visits[s] / stalls[s]
+				}
+				x.trains[r] = append(x.trains[r], n)
+			}
+		}
+	}
 }

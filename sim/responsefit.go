@@ -16,6 +16,7 @@ func fitResponse(app *App, visits float64) *response {
 	f := newFitter(app)
 	f.measure(visits)
 	f.fitServices()
+	f.fitTrains()
 	f.fitParallel()
 	f.fitEndpoints()
 	f.fitCrowds()
@@ -23,8 +24,8 @@ func fitResponse(app *App, visits float64) *response {
 }
 
 const (
-	defaultFitVisits = 1.2e6 // about half a second
-	fitPoints        = 40
+	defaultFitVisits = 2e6 // about a second
+	fitPoints        = 64
 	fitSeed          = 20260811
 	mixSpread        = 0.3
 	maxFitPeriods    = 1_000_000 // CFS periods of all replicas at one point, where visits take so long that there are few
@@ -49,6 +50,7 @@ type fitService struct {
 	cpuMs           float64 // of a visit
 	idle, throttled float64
 	floor, wake     float64 // utilisation without wake-ups, and what those would add that all find the replica idle
+	bunching        float64 // see there
 	strain          float64 // of wake-ups that have no room, see utilisation
 	chunks          float64
 }
@@ -95,7 +97,7 @@ func (f *fitter) measure(visits float64) {
 // target is the utilisation of the busiest service at point k: evenly from 0.05 to 0.97.
 func (f *fitter) target(k int) float64 { return 0.05 + 0.92*(float64(k)+0.5)/fitPoints }
 
-// draw chooses replicas and load: at even points those that the application starts with, at odd ones what a rate drawn
+// draw chooses replicas and load: at three points of eight those that the application starts with, at the others what a rate drawn
 // between the least and the most replicas needs; the mix departs from the default one by about the spread.
 func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) {
 	app, g := f.app, &f.app.graph
@@ -115,7 +117,7 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 		}
 	}
 	replicas = app.InitialReplicas()
-	if k%2 == 1 && slices.Max(need) > 0 {
+	if k%8 > 2 && slices.Max(need) > 0 {
 		lo, hi := math.Inf(1), math.Inf(1)
 		for s, n := range need {
 			if n > 0 {
@@ -225,11 +227,12 @@ func (f *fitter) read(p *fitPoint, s int, dt float64) {
 	}
 	c := &x.capacity
 	work := c.replicas * c.usableMillis() * c.speed
-	x.floor, x.wake = ratio(x.load.cpuMs, work), ratio(x.load.wakeMs, work)*(1-c.spared)
+	x.floor, x.wake = ratio(x.load.cpuMs, work), ratio(x.load.wakeMs, work)
 }
 
 // fitServices fits each service's factors to what its visits took.
 func (f *fitter) fitServices() {
+	f.fitBunching()
 	for s := range f.app.Services {
 		x := &f.x.services[s]
 		f.fitIdle(s, x)
@@ -239,28 +242,75 @@ func (f *fitter) fitServices() {
 	}
 }
 
-// fitIdle searches the power with which idle chunks become rare.
+// fitIdle searches the power with which idle chunks become rare, how much of what sleeps should spare they do, and how much
+// requests that are held up elsewhere make of it.
 func (f *fitter) fitIdle(s int, x *serviceResponse) {
 	best := math.Inf(1)
-	for k := 0.4; k <= 16; k *= 1.12 {
-		for slope := -0.6; slope <= 3; slope += 0.3 {
-			loss := 0.0
-			for i := range f.points {
-				q := &f.points[i].services[s]
-				c := &q.capacity
-				_, idle, _ := utilisation(q.floor, q.wake, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas)
-				idle *= 1 - c.spared
-				loss += q.chunks * (idle - q.idle) * (idle - q.idle)
-			}
-			if loss < best*(1-1e-9) {
-				best, x.idlePower = loss, [2]float64{k, slope}
+	sparing, bunched := []float64{1}, []float64{0}
+	if f.app.Services[s].SleepMs > 0 {
+		sparing = []float64{0, 0.5, 1}
+	}
+	if f.wakes(s) {
+		bunched = []float64{0, 0.07, 0.15, 0.25, 0.4, 0.7}
+	}
+	for _, spares := range sparing {
+		for _, bunch := range bunched {
+			for k := 0.4; k <= 16; k *= 1.2 {
+				for slope := -0.6; slope <= 3; slope += 0.6 {
+					loss := 0.0
+					for i := range f.points {
+						if q := &f.points[i].services[s]; q.chunks >= 20 {
+							idle, _ := q.idleShare(spares, bunch, k, slope)
+							loss += (idle - q.idle) * (idle - q.idle)
+						}
+					}
+					if loss < best*(1-1e-9) {
+						best, x.idlePower, x.spares, x.bunched = loss, [2]float64{k, slope}, spares, bunch
+					}
+				}
 			}
 		}
 	}
 	for i := range f.points {
 		q := &f.points[i].services[s]
-		c := &q.capacity
-		_, _, q.strain = utilisation(q.floor, q.wake, c.usableMillis()/(1000*c.cores), x.idlePower[0]+x.idlePower[1]*c.logReplicas)
+		_, q.strain = q.idleShare(x.spares, x.bunched, x.idlePower[0], x.idlePower[1])
+	}
+}
+
+// idleShare is the share of wake-ups that a service pays at a point, and the strain of those that have no room.
+func (q *fitService) idleShare(spares, bunched, k, slope float64) (idle, strain float64) {
+	c := &q.capacity
+	paid := c.paid(spares)
+	_, idle, strain = utilisation(q.floor, q.wake*paid, c.usableMillis()/(1000*c.cores), k+slope*c.logReplicas, 1+bunched*q.bunching)
+	return idle * paid, strain
+}
+
+// wakes tells whether a service has a wake-up cost.
+func (f *fitter) wakes(s int) bool {
+	return slices.ContainsFunc(f.app.graph.opsOf[s], func(o int) bool { return f.app.Ops[o].WakeMs > 0 })
+}
+
+// fitBunching notes how much requests are held up elsewhere at each point: what visits took there beyond their work and waits.
+func (f *fitter) fitBunching() {
+	for i := range f.points {
+		p := &f.points[i]
+		b := newBunching(len(p.services))
+		bare, total := 0.0, 0.0
+		for s := range p.services {
+			q := &p.services[s]
+			if q.load.visits <= 0 {
+				continue
+			}
+			least := (q.load.cpuMs+q.load.wakeMs*q.idle)/q.capacity.speed/q.load.visits + f.waitMs(s, p)
+			b.delayed[s] = max(0, q.ownMs-least) * q.load.visits
+			total += b.delayed[s]
+		}
+		for e, rps := range p.rps {
+			bare += rps * f.x.endpoints[e].bareMs
+		}
+		for s := range p.services {
+			p.services[s].bunching = min(ratio(total-b.delayed[s], bare), mostBunched)
+		}
 	}
 }
 
@@ -385,10 +435,22 @@ func (f *fitter) waitMs(s int, p *fitPoint) float64 {
 
 // predict computes the performance of all services at a point with the factors found so far.
 func (f *fitter) predict(p *fitPoint, ops, endpoints []duration) {
-	for s := range p.services {
-		q := &p.services[s]
-		p.perf[s].solve(q.load, &q.capacity, &f.x.services[s])
-		p.perf[s].delayMs = 0
+	loads := make([]serviceLoad, len(p.services))
+	bare := 0.0
+	for e, rps := range p.rps {
+		bare += rps * f.x.endpoints[e].bareMs
+	}
+	b := newBunching(len(p.services))
+	for range bunchingSteps {
+		for s := range p.services {
+			q := &p.services[s]
+			loads[s] = q.load
+			p.perf[s].solve(q.load, &q.capacity, &f.x.services[s], b.of[s])
+			p.perf[s].delayMs = 0
+		}
+		if b.update(loads, p.perf, bare) < bunchingMoves {
+			break
+		}
 	}
 	composeTimes(f.app, f.x, p.perf, ops, endpoints, nil)
 }
@@ -478,6 +540,30 @@ func (d *DES) waiting(s int) float64 {
 		n += float64(r.queue.size) + max(0, float64(len(r.run))-r.cores)
 	}
 	return n
+}
+
+// fitTrains searches the power with which visits in a row meet stalls.
+func (f *fitter) fitTrains() {
+	ops, endpoints := make([]duration, len(f.app.Ops)), make([]duration, len(f.app.Endpoints))
+	best, chosen := math.Inf(1), 1.0
+	for _, power := range []float64{1, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1} {
+		f.x.setTrains(f.app, power)
+		loss := 0.0
+		for k := range f.points {
+			p := &f.points[k]
+			f.predict(p, ops, endpoints)
+			for e := range endpoints {
+				if m := p.endpoints[e].meanMs; m > 0 && endpoints[e].mean > 0 {
+					log := math.Log(endpoints[e].mean / m)
+					loss += log * log
+				}
+			}
+		}
+		if loss < best*(1-1e-9) {
+			best, chosen = loss, power
+		}
+	}
+	f.x.setTrains(f.app, chosen)
 }
 
 // fitParallel fits how long calls at once take, callees first.

@@ -18,6 +18,8 @@ type solver struct {
 	idlePower   float64
 	wakes       float64
 	strain      float64
+	bunched     float64
+	trained     int
 	periodShare float64 // visits that a period's quota holds, those in a row as one: periodShare · visits/s / utilisation
 	throttled   float64
 	perBatch    float64
@@ -35,12 +37,12 @@ func (v *solver) madeFor(c *serviceCapacity) bool {
 func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 	*v = solver{
 		replicas: c.replicas, quotaMillis: c.quotaMillis, speed: c.speed, cold: c.cold, share: c.share, stretch: c.stretch, sheet: c.sheet,
-		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed * c.stretch, wakes: x.wakes, strain: x.strain, perBatch: c.perBatch,
+		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed * c.stretch, wakes: x.wakes, strain: x.strain, bunched: x.bunched, trained: int(min(c.replicas, mostTrained)), perBatch: c.perBatch,
 		idlePower:  max(x.idlePower[0]+x.idlePower[1]*c.logReplicas, 0.3),
 		stall:      x.stall.along(c.logReplicas),
 		congestion: x.congestion.along(c.logReplicas),
 		throttled:  1,
-		paid:       1 - c.spared,
+		paid:       c.paid(x.spares),
 	}
 	if x.throttled > 0 {
 		v.throttled = x.throttled
@@ -72,19 +74,20 @@ func (v *solver) overload(l *serviceLoad) float64 {
 	return 0
 }
 
-// solve computes the stationary performance under a load.
-func (v *solver) solve(l *serviceLoad, p *servicePerf) {
+// solve computes the stationary performance under a load, of which requests are held up elsewhere by so much ([bunching]).
+func (v *solver) solve(l *serviceLoad, p *servicePerf, bunching float64) {
 	if !v.able {
-		*p = servicePerf{util: 1, overload: math.Inf(1), scale: v.scale, stalled: 1, stallMs: cfsPeriodMs}
+		*p = servicePerf{util: 1, replicas: v.trained, overload: math.Inf(1), scale: v.scale, lone: v.scale, stalled: 1, stallMs: cfsPeriodMs}
 		if l.cpuMs+l.wakeMs <= 0 {
 			p.util, p.overload, p.stalled, p.stallMs, p.idle = 0, 0, 0, 0, 1
 		}
 		return
 	}
 	floor := l.cpuMs * v.perUnit
-	util, idle, strain := utilisation(floor, l.wakeMs*v.perUnit*v.paid, v.core, v.idlePower)
+	util, idle, strain := utilisation(floor, l.wakeMs*v.perUnit*v.paid, v.core, v.idlePower, 1+v.bunched*bunching)
 	idle *= v.paid
-	p.util, p.overload, p.idle, p.scale, p.stalled, p.stallMs, p.delayMs = util, floor, idle, v.scale, 0, 0, 0
+	p.replicas = v.trained
+	p.util, p.overload, p.idle, p.scale, p.lone, p.stalled, p.stallMs, p.delayMs = util, floor, idle, v.scale, v.scale, 0, 0, 0
 	if util <= 0 || l.visits <= 0 {
 		return
 	}
@@ -109,8 +112,8 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf) {
 }
 
 // solve computes the stationary performance of a capacity that is asked about once.
-func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity, x *serviceResponse) {
+func (p *servicePerf) solve(l serviceLoad, c *serviceCapacity, x *serviceResponse, bunching float64) {
 	var v solver
 	v.prepare(c, x)
-	v.solve(&l, p)
+	v.solve(&l, p, bunching)
 }

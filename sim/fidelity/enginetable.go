@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/simtest"
 )
 
@@ -28,24 +29,38 @@ type CompareOptions struct {
 
 // CompareFamily compares the engines on applications of one family, in the order of their seeds.
 func CompareFamily(o CompareOptions) ([]*Comparison, error) {
-	out, errs := make([]*Comparison, o.Apps), make([]error, o.Apps)
+	return compareAll(o.Family.String()+" application", o.Apps, o.Workers, o.compare)
+}
+
+// CompareLoads compares the engines on loads 0 to n-1 of an application ([NewLoad]).
+func CompareLoads(app *sim.App, n int, visits float64, workers int, reference, engine NewEngine) ([]*Comparison, error) {
+	if _, err := engine(app); err != nil { // whatever it finds out about the application once, it finds out about this one
+		return nil, err
+	}
+	return compareAll(app.Name+" load", n, workers, func(seed uint64) (*Comparison, error) {
+		return CompareApp(NewLoad(app, seed), reference, engine, visits, nil)
+	})
+}
+
+func compareAll(what string, n, workers int, compare func(uint64) (*Comparison, error)) ([]*Comparison, error) {
+	out, errs := make([]*Comparison, n), make([]error, n)
 	seeds := make(chan int)
 	var wg sync.WaitGroup
-	for range max(1, o.Workers) {
+	for range max(1, workers) {
 		wg.Go(func() {
 			for i := range seeds {
-				out[i], errs[i] = o.compare(uint64(i))
+				out[i], errs[i] = compare(uint64(i))
 			}
 		})
 	}
-	for i := range o.Apps {
+	for i := range n {
 		seeds <- i
 	}
 	close(seeds)
 	wg.Wait()
 	for i, err := range errs {
 		if err != nil {
-			return nil, fmt.Errorf("%s application %d: %w", o.Family, i, err)
+			return nil, fmt.Errorf("%s %d: %w", what, i, err)
 		}
 	}
 	return out, nil
@@ -82,15 +97,14 @@ func (o *CompareOptions) compare(seed uint64) (*Comparison, error) {
 }
 
 // BandTable is a Markdown table of the errors, with a row for all applications and one for each third of utilisation.
-func BandTable(family simtest.Family, list []*Comparison) string {
+func BandTable(name string, bar Bars, list []*Comparison) string {
 	var b strings.Builder
 	b.WriteString("| applications | number | mean | p95 | p99 | CPU | noise of mean, p99 |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	row := func(s Summary) {
-		bar := FamilyBars[family]
 		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s | %.1f, %.1f |\n", s.Name, s.Apps, s.Mean.against(bar.Mean), s.P95.against(bar.P95), s.P99.against(bar.P99), s.CPU.against(bar.CPU),
 			100*s.MeanNoise, 100*s.P99Noise)
 	}
-	row(Summarise(family.String(), list))
+	row(Summarise(name, list))
 	for _, band := range []struct{ lo, hi float64 }{{0, 0.3}, {0.3, 0.6}, {0.6, 1}} {
 		var in []*Comparison
 		for _, c := range list {
@@ -99,10 +113,9 @@ func BandTable(family simtest.Family, list []*Comparison) string {
 			}
 		}
 		if len(in) > 0 {
-			row(Summarise(fmt.Sprintf("%s, busiest service %.0f to %.0f %%", family, 100*band.lo, 100*min(band.hi, 0.9)), in))
+			row(Summarise(fmt.Sprintf("%s, busiest service %.0f to %.0f %%", name, 100*band.lo, 100*min(band.hi, 0.9)), in))
 		}
 	}
-	bar := FamilyBars[family]
 	fmt.Fprintf(&b, "| bar | | %g (%g) | %g (%g) | %g (%g) | %g (%g) | |\n", 100*bar.Mean, 200*bar.Mean, 100*bar.P95, 200*bar.P95, 100*bar.P99, 200*bar.P99, 100*bar.CPU, 200*bar.CPU)
 	return b.String()
 }

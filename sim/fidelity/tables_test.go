@@ -21,7 +21,7 @@ var full = map[string]string{"apps": "250", "surges": "50", "visits": "4e6"}
 // TestFidelityTables makes the tables of docs/fidelity.md that compare the engines; make fidelity runs it with -update. Without, it
 // checks that the document has them.
 func TestFidelityTables(t *testing.T) {
-	names := []string{"engines-surges"}
+	names := []string{"engines-surges", "engines-shipped"}
 	for _, family := range simtest.Families {
 		names = append(names, "engines-"+family.String())
 	}
@@ -53,12 +53,17 @@ func TestFidelityTables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		written["engines-"+family.String()] = BandTable(family, list)
+		written["engines-"+family.String()] = BandTable(family.String(), FamilyBars[family], list)
 		if surges[family], err = CompareSurges(family, *surgesFlag, *visitsFlag, runtime.GOMAXPROCS(0), newPatientDES, newFluid); err != nil {
 			t.Fatal(err)
 		}
 	}
 	written["engines-surges"] = SurgeTable(surges)
+	list, err := CompareLoads(boutique(t), (*appsFlag+1)/2, *visitsFlag, runtime.GOMAXPROCS(0), newDES, newFluid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written["engines-shipped"] = BandTable("Online Boutique", FamilyBars[simtest.Throttled], list)
 	for _, name := range names {
 		t.Logf("%s\n%s", name, written[name])
 	}
