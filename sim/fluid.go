@@ -126,12 +126,12 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	}
 	f.nodeUse, f.nodeStretch = make([]nodeUse, len(f.st.Nodes)), make([]float64, len(f.st.Nodes))
 	for n := range f.st.Nodes {
-		millis := f.st.Nodes[n].CPUMillis
-		if n > 0 && millis == f.st.Nodes[n-1].CPUMillis {
+		pool := f.st.Nodes[n].Pool
+		if n > 0 && pool == f.st.Nodes[n-1].Pool {
 			f.nodeSteps = append(f.nodeSteps, f.nodeSteps[n-1])
 			continue
 		}
-		f.nodeSteps = append(f.nodeSteps, nodeSteps(millis))
+		f.nodeSteps = append(f.nodeSteps, nodeSteps(app.Pools[pool].CPUMillis))
 	}
 	f.spread.from = make([]int, nS+1)
 	f.spread.cells = make([]nodePods, 0, nS*len(f.st.Nodes))

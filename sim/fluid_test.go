@@ -371,3 +371,30 @@ func BenchmarkEngineStep(b *testing.B) {
 		b.ReportMetric(ControlInterval.Seconds()*float64(b.N)/b.Elapsed().Seconds(), "sim_s/s")
 	})
 }
+
+// Pods of a node slow each other: the same load takes longer on fewer cores, by what processor sharing of them says.
+func TestNodesStretchTimes(t *testing.T) {
+	app := onlineBoutique(t)
+	replicas := ones(app)
+	mean := func(cpuMillis float64) float64 {
+		small := app.Variant()
+		small.graph.lazy = app.graph.lazy // the response is that of ample nodes
+		small.Pools[0].Nodes, small.Pools[0].CPUMillis = 1, cpuMillis
+		for s := range small.Services {
+			small.Services[s].CPURequestMillis, small.Services[s].MemRequestMiB = 1, 1
+		}
+		f := steady(t, small, replicas, mixOf(app, 40), 40)
+		if u := f.st.Nodes[0].CPUUsedMillis; cpuMillis == 1000 && (u < 200 || u > 900) {
+			t.Errorf("the node uses %.0f m; the test says little", u)
+		}
+		return f.st.Endpoints[0].MeanMs
+	}
+	ample, small := mean(100_000), mean(1000)
+	used := 0.0
+	for s := range app.Services {
+		used += steady(t, app, replicas, mixOf(app, 40), 40).st.Services[s].CPUUsedMillis
+	}
+	if want := nodeStretch(used, 1000); small < ample*(1+0.3*(want-1)) || small > ample*(1+1.5*(want-1)) {
+		t.Errorf("%.1f ms on one core of which %.0f m are used, %.1f on many; work there takes %.2f times as long", small, used, ample, want)
+	}
+}
