@@ -56,10 +56,7 @@ func (p *Planner) setRates(rps []float64) {
 		addOffered(p.load, g.svcVisit[row:row+nS], g.svcCPU[row:row+nS], g.svcWake[row:row+nS], r)
 	}
 	copy(p.rates, rps)
-	p.bareMs = 0
-	for e, r := range rps {
-		p.bareMs += r * p.x.endpoints[e].bareMs
-	}
+	p.bareMs = p.x.bareMs(rps)
 }
 
 // excess tells how far the SLOs are missed with these replicas: 0 when all are met; else the sum over

@@ -265,10 +265,7 @@ func (f *Fluid) solve(dt float64) {
 	if overloaded {
 		f.queue(dt)
 	} else {
-		bare := 0.0
-		for e, r := range f.intensity {
-			bare += r * f.x.endpoints[e].bareMs
-		}
+		bare := f.x.bareMs(f.intensity)
 		for range bunchingSteps {
 			for s := range f.perf {
 				f.solvers[s].solve(&f.load[s], &f.perf[s], f.bunch.of[s])

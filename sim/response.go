@@ -106,6 +106,15 @@ func neutralResponse(app *App) *response {
 	return x
 }
 
+// bareMs is what the requests of a second take on an idle system.
+func (x *response) bareMs(rps []float64) float64 {
+	sum := 0.0
+	for e, r := range rps {
+		sum += r * x.endpoints[e].bareMs
+	}
+	return sum
+}
+
 // mostTrained is the largest number of replicas for which trains are worked out; more are as many.
 const mostTrained = 16
 
