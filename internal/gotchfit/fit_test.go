@@ -138,11 +138,13 @@ const fakeProgram = `package main
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/sugarme/gotch/libtch"
 )
 
 func main() {
+	runtime.LockOSThread() // the last error is kept per thread
 	var out int32
 	libtch.AtgAdd(&out, 1, 2)
 	libtch.AtSetNumThreads(7)
