@@ -123,7 +123,7 @@ type compiled struct {
 	callees    [][]int   // [service] other services that it calls
 	rounds     []float64 // [service] of these, how many come one after another
 	workCV2    []float64 // [service] squared coefficient of variation of the CPU time that a request asks of it
-	workShare  []float64 // [op] CPU of a visit relative to the mean visit of its service, under the default mix
+	stallShare []float64 // [op] stalls that a visit meets relative to the mean visit of its service, under the default mix
 	tree       callTree
 	lazy       *lazyResponse
 	spared     [][]float64 // see compileSleep
@@ -227,8 +227,8 @@ func (a *App) compilePatience() {
 func (a *App) compileShares() {
 	g := &a.graph
 	nO, nS := len(a.Ops), len(a.Services)
-	visits, squares, work := make([]float64, nS), make([]float64, nS), make([]float64, nS)
-	g.batch, g.workShare = make([]float64, nS), make([]float64, nO)
+	visits, squares, work, chunks := make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
+	g.batch, g.stallShare = make([]float64, nS), make([]float64, nO)
 	for e := range a.Endpoints {
 		w := a.Endpoints[e].Weight
 		for s := range nS {
@@ -237,6 +237,9 @@ func (a *App) compileShares() {
 			squares[s] += w * v * v
 			work[s] += w * (g.svcCPU[e*nS+s] + g.svcWake[e*nS+s])
 		}
+		for o, v := range g.visits[e*nO : (e+1)*nO] {
+			chunks[a.Ops[o].Service] += w * v * a.Ops[o].chunks()
+		}
 	}
 	for s := range nS {
 		g.batch[s] = max(1, ratio(squares[s], visits[s]))
@@ -244,11 +247,27 @@ func (a *App) compileShares() {
 	a.compileRounds()
 	for o := range a.Ops {
 		op := &a.Ops[o]
-		g.workShare[o] = 1
-		if mean := ratio(work[op.Service], visits[op.Service]); mean > 0 {
-			g.workShare[o] = (op.CPUMs + op.WakeMs) / mean
+		g.stallShare[o] = 1
+		if v, w, n := visits[op.Service], work[op.Service], chunks[op.Service]; w > 0 {
+			g.stallShare[o] = (1-stallsByChunks)*(op.CPUMs+op.WakeMs)*v/w + stallsByChunks*op.chunks()*v/n
 		}
 	}
+}
+
+// stallsByChunks is the part of a service's stalls that its visits meet as they come or come back from a call, which each chunk of
+// their work does; the rest they meet while they work.
+const stallsByChunks = 0.5
+
+// chunks is the mean number of pieces in which a visit's work is done: its calls are between them.
+func (op *Operation) chunks() float64 {
+	if op.Parallel && len(op.Calls) > 0 {
+		return 2
+	}
+	n := 1.0
+	for _, c := range op.Calls {
+		n += c.Mean
+	}
+	return n
 }
 
 // compileRounds finds how many of a request's visits of a service come one after another, where the others come at once,

@@ -12,7 +12,6 @@ type treeOp struct {
 	calls                 int // how many of the next calls are its own
 	parallel              bool
 	cpuMs, wakeMs, waitMs float64
-	stallShare            float64 // of the mean stall of a visit of its service (visitTime)
 }
 
 type treeCall struct {
@@ -20,7 +19,7 @@ type treeCall struct {
 	mean, timeoutMs float64
 }
 
-// compileTree lays out the call tree once opOrder and workShare are known.
+// compileTree lays out the call tree once opOrder is known.
 func (a *App) compileTree() {
 	g := &a.graph
 	g.tree = callTree{}
@@ -29,7 +28,7 @@ func (a *App) compileTree() {
 		o := g.opOrder[i]
 		op := &a.Ops[o]
 		t.ops = append(t.ops, treeOp{op: o, service: op.Service, calls: len(op.Calls), parallel: op.Parallel && len(op.Calls) > 0,
-			cpuMs: op.CPUMs, wakeMs: op.WakeMs, waitMs: op.WaitMs, stallShare: stallShare(g.workShare[o])})
+			cpuMs: op.CPUMs, wakeMs: op.WakeMs, waitMs: op.WaitMs})
 		for k := range op.Calls {
 			c := &op.Calls[k]
 			t.calls = append(t.calls, treeCall{c.Op, a.Ops[c.Op].Service, c.Mean, c.TimeoutMs})
@@ -48,7 +47,7 @@ func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []du
 	for i := range t.ops {
 		op := &t.ops[i]
 		p := &perf[op.service]
-		stall, delay := p.stallMs*op.stallShare, p.delayMs
+		stall, delay := p.stallMs*x.shares[op.op], p.delayMs
 		mean := (op.cpuMs+op.wakeMs*p.idle)*p.scale + op.waitMs + stall + delay
 		if own != nil {
 			own[op.op] = mean

@@ -43,8 +43,9 @@ type DES struct {
 	classes       []deadlines
 	endpointClass []int32
 	opServed      []float64 // since Reset: visits of each operation, and how long they waited for calls
-	opCallMs      []float64
-	retries       []step // that wait for their turn
+	opCallMs      []float64 // of that, in its calls
+	opOwnMs       []float64 // and in its own service
+	retries       []step    // that wait for their turn
 	freeRetries   []uint32
 	clients       []connection
 	stale         int // timers whose visit is gone
@@ -168,7 +169,7 @@ func NewDES(app *App, opt DESOptions) (*DES, error) {
 		d.stats[s].balancing = balancings[app.Services[s].Balancing]
 		d.stats[s].nameHash = rng.Derive(0, app.Services[s].Name)
 	}
-	d.opServed, d.opCallMs = make([]float64, len(app.Ops)), make([]float64, len(app.Ops))
+	d.opServed, d.opCallMs, d.opOwnMs = make([]float64, len(app.Ops)), make([]float64, len(app.Ops)), make([]float64, len(app.Ops))
 	d.endpoints, d.carry = make([]desEndpoint, len(app.Endpoints)), make([]float64, len(app.Endpoints))
 	d.clients = make([]connection, clientConnections)
 	d.compile()
@@ -193,7 +194,7 @@ func (d *DES) compile() {
 	for o := range d.ops {
 		op, x := &d.app.Ops[o], &d.ops[o]
 		*x = desOp{service: int32(op.Service), cpu: newSampler(op.CPUMs, op.CV, op.Dist), wait: newSampler(op.WaitMs, op.WaitCV, op.WaitDist), parallel: op.Parallel && len(op.Calls) > 0}
-		x.chunks = 1
+		x.chunks = op.chunks()
 		for _, c := range op.Calls {
 			whole, fraction := math.Modf(c.Mean)
 			call := desCall{op: int32(c.Op), whole: int32(whole), fraction: fraction, class: class(c.TimeoutMs), optional: c.Optional, retries: int32(c.Retries), budget: -1, retryBudget: c.RetryBudget}
@@ -203,10 +204,6 @@ func (d *DES) compile() {
 			}
 			x.calls = append(x.calls, call)
 			x.fractional = x.fractional || fraction > 0
-			x.chunks += c.Mean
-		}
-		if x.parallel {
-			x.chunks = 2
 		}
 		x.wakeMs = op.WakeMs / x.chunks
 	}
@@ -255,6 +252,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 	clear(d.carry)
 	clear(d.opServed)
 	clear(d.opCallMs)
+	clear(d.opOwnMs)
 	clear(d.clients)
 	d.reconcile()
 	return nil

@@ -317,6 +317,7 @@ func (d *DES) complete(i int32) {
 	st.ownMs += took - v.callMs
 	d.opServed[v.op]++
 	d.opCallMs[v.op] += v.callMs
+	d.opOwnMs[v.op] += took - v.callMs
 	st.latency.add(took)
 	d.replicas[v.replica].served++
 	p, call, attempt, random := v.parent, v.call, v.attempt, v.random

@@ -217,14 +217,11 @@ func (d *duration) add(k float64, x *duration) {
 	d.delay += k * x.delay
 }
 
-// visitTime is the time that one visit of an operation spends in its own service. Of the stalls a visit meets, half are
-// shared out by work and half by visits: a longer visit meets more of them.
-func visitTime(op *Operation, share float64, p *servicePerf) duration {
-	stall := p.stallMs * stallShare(share)
+// visitTime is the time that one visit of an operation spends in its own service, which meets so many times the mean stalls.
+func visitTime(op *Operation, stallShare float64, p *servicePerf) duration {
+	stall := p.stallMs * stallShare
 	return duration{mean: (op.CPUMs+op.WakeMs*p.idle)*p.scale + op.WaitMs + stall + p.delayMs, stall: stall, delay: p.delayMs}
 }
-
-func stallShare(workShare float64) float64 { return 0.5 + 0.5*workShare }
 
 // noClip is how many times the mean a timeout must be to make no difference: e^-20 is 2e-9.
 const noClip = 20

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -12,6 +13,7 @@ import (
 type response struct {
 	trains    [][]float64 // [replicas][call of the tree] see setTrains
 	services  []serviceResponse
+	shares    []float64    // [op] stalls that a visit meets relative to the mean visit of its service
 	parallel  [][2]float64 // [op] weights of the longest call and of the sum of calls (parallelTime)
 	endpoints []endpointResponse
 }
@@ -86,7 +88,7 @@ func (a *App) response(visits float64) *response {
 
 // neutralResponse takes the formulas as they are.
 func neutralResponse(app *App) *response {
-	x := &response{services: make([]serviceResponse, len(app.Services)), parallel: make([][2]float64, len(app.Ops)), endpoints: make([]endpointResponse, len(app.Endpoints))}
+	x := &response{services: make([]serviceResponse, len(app.Services)), shares: slices.Clone(app.graph.stallShare), parallel: make([][2]float64, len(app.Ops)), endpoints: make([]endpointResponse, len(app.Endpoints))}
 	for s := range x.services {
 		x.services[s] = serviceResponse{visits: 1, stall: plane{1}, congestion: plane{1}, idlePower: [2]float64{2, 0}, throttled: 1, wakes: 1, crowd: 1, spares: 1}
 	}

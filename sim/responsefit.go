@@ -24,12 +24,11 @@ func fitResponse(app *App, visits float64) *response {
 }
 
 const (
-	defaultFitVisits = 2e6 // about a second
-	fitPoints        = 64
-	fitSeed          = 20260811
-	mixSpread        = 0.3
-	maxFitPeriods    = 1_000_000 // CFS periods of all replicas at one point, where visits take so long that there are few
-	maxFitRPS        = 1e9
+	fitPoints     = 64
+	fitSeed       = 20260811
+	mixSpread     = 0.3
+	maxFitPeriods = 1_000_000 // CFS periods of all replicas at one point, where visits take so long that there are few
+	maxFitRPS     = 1e9
 )
 
 // fitPoint is what the request-level engine said at one operating point.
@@ -37,6 +36,8 @@ type fitPoint struct {
 	rps       []float64
 	services  []fitService
 	parallel  []float64 // [op] time that a visit waits for its calls
+	visits    []float64 // [op] number
+	ownMs     []float64 // [op] time of a visit in its own service
 	endpoints []fitEndpoint
 	perf      []servicePerf
 }
@@ -157,7 +158,7 @@ func (f *fitter) capacity(s int, replicas float64) serviceCapacity {
 // run measures one point: a fifth of the visits to warm up, then the rest.
 func (f *fitter) run(seed uint64, replicas []int, rps []float64, visits float64) fitPoint {
 	d, nS, nO := f.engine, len(f.app.Services), len(f.app.Ops)
-	p := fitPoint{rps: rps, services: make([]fitService, nS), parallel: make([]float64, nO), endpoints: make([]fitEndpoint, len(rps)), perf: make([]servicePerf, nS)}
+	p := fitPoint{rps: rps, services: make([]fitService, nS), parallel: make([]float64, nO), visits: make([]float64, nO), ownMs: make([]float64, nO), endpoints: make([]fitEndpoint, len(rps)), perf: make([]servicePerf, nS)}
 	if err := d.Reset(rng.Derive(fitSeed, "response-fit", int(seed)), replicas); err != nil {
 		panic("sim: " + err.Error())
 	}
@@ -184,7 +185,7 @@ func (f *fitter) run(seed uint64, replicas []int, rps []float64, visits float64)
 		f.read(&p, s, dt)
 	}
 	for o := range nO {
-		p.parallel[o] = ratio(d.opCallMs[o], d.opServed[o])
+		p.parallel[o], p.visits[o], p.ownMs[o] = ratio(d.opCallMs[o], d.opServed[o]), d.opServed[o], ratio(d.opOwnMs[o], d.opServed[o])
 	}
 	for e := range rps {
 		h := &d.endpoints[e].latency
@@ -609,4 +610,5 @@ func (d *DES) clearRun() {
 	}
 	clear(d.opServed)
 	clear(d.opCallMs)
+	clear(d.opOwnMs)
 }

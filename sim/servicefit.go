@@ -16,6 +16,7 @@ func (f *fitter) fitServices() {
 		f.fitStalls(s, x)
 		f.fitThrottled(s, x)
 		f.fitCongestion(s, x)
+		f.fitShares(s)
 	}
 }
 
@@ -187,6 +188,40 @@ func (f *fitter) fitCongestion(s int, x *serviceResponse) {
 	}
 	x.congestion, _ = fit.solve()
 }
+
+// fitShares finds how the visits of a service's operations share its stalls, drawn lightly to what is expected before anything is
+// measured.
+func (f *fitter) fitShares(s int) {
+	ops := f.app.graph.opsOf[s]
+	if len(ops) < 2 {
+		return
+	}
+	for _, o := range ops {
+		op := &f.app.Ops[o]
+		xy, xx := 0.0, 0.0
+		for i := range f.points {
+			p := &f.points[i]
+			q := &p.services[s]
+			if p.visits[o] < 20 || q.util <= 0 || q.stallMs <= 0 || q.cpuMs <= 0 {
+				continue
+			}
+			// What others delay a visit is shared by work.
+			delayed := max(0, q.ownMs-f.waitMs(s, p)-q.stallMs) / q.cpuMs
+			own := op.WaitMs + (op.CPUMs+op.WakeMs*q.idle)/q.capacity.speed*delayed
+			w := p.visits[o] * (1.05 - q.util) * (1.05 - q.util) / (p.ownMs[o] * p.ownMs[o])
+			xy += w * q.stallMs * (p.ownMs[o] - own)
+			xx += w * q.stallMs * q.stallMs
+		}
+		const light = 0.01
+		f.x.shares[o] = min(max((xy+light*xx*f.x.shares[o])/((1+light)*xx), 0), mostShare)
+		if !(xx > 0) {
+			f.x.shares[o] = f.app.graph.stallShare[o]
+		}
+	}
+}
+
+// mostShare bounds the stalls of one operation's visits, relative to the mean of its service's.
+const mostShare = 20
 
 // waitMs is the mean non-CPU wait of a service's visits at a point.
 func (f *fitter) waitMs(s int, p *fitPoint) float64 {

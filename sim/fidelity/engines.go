@@ -217,6 +217,7 @@ type Errors struct {
 // Comparison is one application under both engines.
 type Comparison struct {
 	App       *simtest.RandomApp
+	Busiest   float64 // utilisation of the busiest service: App.Utilisation, or what the reference measured (CompareLoads)
 	Want, Got *Measured
 	Errors    Errors
 }
@@ -246,7 +247,7 @@ func CompareApp(a *simtest.RandomApp, reference, engine NewEngine, visits float6
 	if err != nil {
 		return nil, err
 	}
-	c := &Comparison{App: a, Want: want, Got: got}
+	c := &Comparison{App: a, Busiest: a.Utilisation, Want: want, Got: got}
 	for i := range want.Endpoints {
 		w, g := &want.Endpoints[i], &got.Endpoints[i]
 		c.Errors.Mean = append(c.Errors.Mean, off(g.MeanMs, w.MeanMs))
