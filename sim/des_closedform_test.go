@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
@@ -24,7 +25,7 @@ const closedFormSeed = 1964
 // whether other values of closedFormSeed do as well.
 func TestDESClosedForms(t *testing.T) {
 	every, minVisits := 1, 10_000.0
-	if raceEnabled || testing.Short() {
+	if sim.RaceEnabled || testing.Short() {
 		every, minVisits = 16, 1000
 	}
 	jobs := runForms(t, every, minVisits)

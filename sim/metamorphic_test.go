@@ -36,7 +36,7 @@ var engines = []struct {
 // randomApps are n applications of each family, numbered from 0, whose busiest service is at most 0.8 busy and that are
 // not so large that the test takes long.
 func randomApps(tb testing.TB, n int, families ...simtest.Family) iter.Seq2[int, *simtest.RandomApp] {
-	if raceEnabled || testing.Short() {
+	if sim.RaceEnabled || testing.Short() {
 		n = (n + 3) / 4
 	}
 	return func(yield func(int, *simtest.RandomApp) bool) {
@@ -118,7 +118,7 @@ func (r steadyRun) meanLatencyMs(tb testing.TB, engine sim.Engine) float64 {
 
 // ticksFor is how long to run for about n visits: whole windows.
 func ticksFor(a *simtest.RandomApp, n float64) int {
-	if raceEnabled || testing.Short() {
+	if sim.RaceEnabled || testing.Short() {
 		n /= 4
 	}
 	return sim.WindowTicks * max(4, int(n/a.VisitsPerSec)/sim.WindowTicks)

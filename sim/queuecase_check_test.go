@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
@@ -43,7 +44,7 @@ func TestIntervalsHoldWhatTheyShould(t *testing.T) {
 // The intervals are narrow enough to tell: a form that is off by a quarter is rejected by the first case of each,
 // and one that is off by a tenth by most.
 func TestIntervalsRejectWrongForms(t *testing.T) {
-	if raceEnabled {
+	if sim.RaceEnabled {
 		t.Skip("nothing here runs at once")
 	}
 	rejected := 0

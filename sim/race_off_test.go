@@ -1,6 +1,6 @@
 //go:build !race
 
-package sim_test
+package sim
 
-// raceEnabled: see race_on_test.go.
-const raceEnabled = false
+// RaceEnabled: see race_on_test.go.
+const RaceEnabled = false

@@ -1,6 +1,6 @@
 //go:build race
 
-package sim_test
+package sim
 
-// raceEnabled tells that the race detector slows everything down about tenfold; long statistical tests then do less.
-const raceEnabled = true
+// RaceEnabled tells that the race detector slows everything down about tenfold; long statistical tests then do less.
+const RaceEnabled = true
