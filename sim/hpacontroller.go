@@ -20,18 +20,25 @@ type HPA struct {
 	specFor func(app *App, service int) *hpa.Spec
 	cfg     hpa.Config
 
+	// Serve says which metric of the simulated cluster a Pods, Object or External metric of a service's HPA is; its error is shown
+	// with that of the object. Nil serves none. Set it before the first Reset.
+	Serve func(app *App, service int, m *hpa.MetricSpec) (ServedMetric, error)
+
 	// Observe is told of every sync, for explanations; nil for nobody. The decision is valid during the call.
 	Observe func(service int, d *hpa.Decision)
 
 	app      *App
 	services []*hpa.Controller // nil where a service has no HPA
 	due      []time.Duration   // time of the next sync, by service
+	readers  [][]metricReader  // of the metrics of each service, empty for resource metrics
 
 	// Buffers, filled anew for each service.
 	pods       []hpa.Pod
 	containers []hpa.Container // one per pod
 	cpu, mem   []hpa.Sample
 	metrics    []hpa.MetricData
+	values     []int64      // of external metrics
+	perPod     []hpa.Sample // of pods metrics
 	decision   hpa.Decision // here, so that handing it to Observe does not allocate
 }
 
@@ -52,8 +59,8 @@ func NewHPASet(set hpa.Set) (*HPA, error) {
 	})
 }
 
-// NewHPA makes HPAs from any objects: specFor returns that of a service, nil for none. Their metrics are resource metrics,
-// those of a container being on [HPAContainer]: the simulated cluster serves no others.
+// NewHPA makes HPAs from any objects: specFor returns that of a service, nil for none. Metrics of a container must be of
+// [HPAContainer]; other metrics than resources need [HPA.Serve].
 func NewHPA(name string, cfg hpa.Config, specFor func(app *App, service int) *hpa.Spec) (*HPA, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("controller %s: %w", name, err)
@@ -76,18 +83,21 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 				c.Reset()
 			}
 			h.due[s] = 0
+			for i := range h.readers[s] {
+				h.readers[s][i].reset()
+			}
 		}
 		return nil
 	}
-	h.app, h.services, h.due = nil, make([]*hpa.Controller, n), make([]time.Duration, n)
+	h.app, h.services, h.due, h.readers = nil, make([]*hpa.Controller, n), make([]time.Duration, n), make([][]metricReader, n)
 	var errs []error
 	for s := range app.Services {
 		spec := h.specFor(app, s)
 		if spec == nil {
 			continue
 		}
-		err := servedMetrics(spec)
-		if err == nil {
+		var err error
+		if h.readers[s], err = h.serve(app, s, spec); err == nil {
 			h.services[s], err = hpa.New(*spec, h.cfg)
 		}
 		if err != nil {
@@ -101,21 +111,37 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 	return nil
 }
 
-// servedMetrics refuses metrics that would fail at every sync.
-func servedMetrics(spec *hpa.Spec) error {
+// serve finds where the metrics of an HPA come from, and refuses those that would fail at every sync.
+func (h *HPA) serve(app *App, service int, spec *hpa.Spec) ([]metricReader, error) {
 	var errs []error
-	for i, m := range spec.Metrics {
+	readers := make([]metricReader, len(spec.Metrics))
+	for i := range spec.Metrics {
+		m := &spec.Metrics[i]
+		bad := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("hpa %q: spec.metrics[%d]: "+format, append([]any{spec.Name, i}, args...)...))
+		}
 		switch m.Type {
 		case hpa.PodsMetric, hpa.ObjectMetric, hpa.ExternalMetric:
-			errs = append(errs, fmt.Errorf("hpa %q: spec.metrics[%d].type: %s: the simulated cluster serves resource metrics only; use Resource or ContainerResource",
-				spec.Name, i, m.Type))
+			if h.Serve == nil {
+				bad("type %s: the simulated cluster serves resource metrics only here; use Resource or ContainerResource", m.Type)
+				continue
+			}
+			served, err := h.Serve(app, service, m)
+			if err == nil {
+				err = served.Validate(app)
+			}
+			if err != nil {
+				bad("%w", err)
+				continue
+			}
+			readers[i] = newMetricReader(served, max(h.cfg.SyncPeriod, ControlInterval))
 		case hpa.ContainerResourceMetric:
 			if m.Container != HPAContainer {
-				errs = append(errs, fmt.Errorf("hpa %q: spec.metrics[%d].container: %q: simulated pods have one container, %q", spec.Name, i, m.Container, HPAContainer))
+				bad("container %q: simulated pods have one container, %q", m.Container, HPAContainer)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return readers, errors.Join(errs...)
 }
 
 // Decide syncs every HPA whose period is over.
@@ -131,7 +157,7 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 		x := &v.Services[s]
 		in := hpa.Inputs{
 			SpecReplicas: int32(x.Spec), StatusReplicas: int32(x.Ready + x.Starting + x.Pending),
-			Pods: h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]]), Metrics: h.fillMetrics(c),
+			Pods: h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]]), Metrics: h.fillMetrics(c, h.readers[s], v),
 		}
 		h.decision = c.Sync(v.At, &in)
 		d := &h.decision
@@ -182,17 +208,54 @@ func (h *HPA) fillPods(pods []PodView) []hpa.Pod {
 	return h.pods
 }
 
-// fillMetrics hands each metric the samples of its resource.
-func (h *HPA) fillMetrics(c *hpa.Controller) []hpa.MetricData {
-	h.metrics = h.metrics[:0]
-	for _, m := range c.Spec().Metrics {
-		data := hpa.MetricData{Samples: h.cpu}
-		if m.Resource == hpa.Memory {
+// fillMetrics hands each metric the samples of its resource, or its value.
+func (h *HPA) fillMetrics(c *hpa.Controller, readers []metricReader, v *View) []hpa.MetricData {
+	h.metrics, h.values, h.perPod = h.metrics[:0], h.values[:0], h.perPod[:0]
+	for i := range c.Spec().Metrics {
+		m := &c.Spec().Metrics[i]
+		var data hpa.MetricData
+		switch {
+		case i < len(readers) && readers[i].ring != nil:
+			data = h.fillServed(m, &readers[i], v)
+		case m.Resource == hpa.Memory:
 			data.Samples = h.mem
+		default:
+			data.Samples = h.cpu
 		}
 		h.metrics = append(h.metrics, data)
 	}
 	return h.metrics
+}
+
+// podsMetricWindow is what the HPA takes for pods metrics, whose API gives no window.
+const podsMetricWindow = time.Minute
+
+// fillServed gives a metric its value, or the pods that serve an even share each, which is what even balancing makes of it.
+func (h *HPA) fillServed(m *hpa.MetricSpec, r *metricReader, v *View) hpa.MetricData {
+	x, ok := r.read(v)
+	if !ok {
+		return hpa.MetricData{Err: hpa.ErrMetricsAPI}
+	}
+	if m.Type != hpa.PodsMetric {
+		h.values = append(h.values, toMillis(x))
+		return hpa.MetricData{ValuesMillis: h.values[len(h.values)-1:]}
+	}
+	from, serving := len(h.perPod), 0
+	for i := range h.pods {
+		if h.pods[i].Ready == hpa.ReadyTrue && !h.pods[i].Deleting {
+			h.perPod = append(h.perPod, hpa.Sample{Pod: i, At: v.At, Window: podsMetricWindow})
+			serving++
+		}
+	}
+	for i := range h.perPod[from:] {
+		h.perPod[from+i].Millis = toMillis(x / float64(serving))
+	}
+	return hpa.MetricData{Samples: h.perPod[from:]}
+}
+
+// toMillis is a value in thousandths, rounded up as resource.Quantity does, held at what an int64 holds.
+func toMillis(x float64) int64 {
+	return int64(min(max(math.Ceil(x*1000-1e-6), 0), math.MaxInt64/2))
 }
 
 // wholeMillis gives CPU in millicores the precision that it has in a cluster: metrics-server reports whole nanocores, and

@@ -177,7 +177,7 @@ func TestHPARefusals(t *testing.T) {
 	app := &App{Services: []Service{{Name: "A"}, {Name: "B"}, {Name: "C"}}}
 	err = h.Reset(app, 1)
 	for _, want := range []string{
-		`service A: hpa "a": spec.maxReplicas: 0`, `service B: hpa "b": spec.metrics[0].type: Pods`, `service C: hpa "c": spec.metrics[0].container: "proxy"`,
+		`service A: hpa "a": spec.maxReplicas: 0`, `service B: hpa "b": spec.metrics[0]: type Pods`, `service C: hpa "c": spec.metrics[0]: container "proxy"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v lacks %q", err, want)

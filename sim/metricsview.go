@@ -19,7 +19,7 @@ var nothingScraped serviceScrape
 // before the first. v was made by [NewView]; SinceLastAction is left to the caller.
 func (m *Metrics) View(st *State, v *View) {
 	sc := m.visible(st.At)
-	v.At = st.At
+	v.At, v.Scraped = st.At, sc != nil
 	for i := range st.Services {
 		s, o := &st.Services[i], &v.Services[i]
 		o.Spec, o.Ready, o.Starting, o.Pending, o.Terminating = s.Spec, s.Ready, s.Starting, s.Pending, s.Terminating

@@ -156,6 +156,7 @@ type View struct {
 	Placed   []int      // like State.Placed
 	Edges    []EdgeView // one per service-to-service call of the application (App.Edges order)
 	Cluster  ClusterView
+	Scraped  bool // false before the first scrape is visible, when all metrics are 0 for want of any
 	// Pods is filled only for a controller that asks for it (PodWatcher), grouped by service:
 	// those of service s are Pods[PodStart[s]:PodStart[s+1]].
 	Pods     []PodView
