@@ -100,7 +100,7 @@ func TestHPAOnServedMetrics(t *testing.T) {
 		want   int // for 40 requests/s and two pods
 	}{
 		{"external average", hpa.MetricSpec{Type: hpa.ExternalMetric, Name: "rps", Target: hpa.Target{Type: hpa.AverageValueTarget, AverageValueMillis: 12_000}}, 4}, // ceil(40/12)
-		{"external value", hpa.MetricSpec{Type: hpa.ExternalMetric, Name: "rps", Target: hpa.Target{Type: hpa.ValueTarget, ValueMillis: 25_000}}, 4},                // ceil(40/25 x 2)
+		{"external value", hpa.MetricSpec{Type: hpa.ExternalMetric, Name: "rps", Target: hpa.Target{Type: hpa.ValueTarget, ValueMillis: 25_000}}, 4},                 // ceil(40/25 x 2)
 		{"object value", hpa.MetricSpec{Type: hpa.ObjectMetric, Name: "rps", Target: hpa.Target{Type: hpa.ValueTarget, ValueMillis: 20_000}}, 4},
 		{"pods", hpa.MetricSpec{Type: hpa.PodsMetric, Name: "rps", Target: hpa.Target{Type: hpa.AverageValueTarget, AverageValueMillis: 10_000}}, 4}, // 20 each, and 0 for the pod that starts
 	} {
