@@ -263,7 +263,7 @@ func TestFitErrors(t *testing.T) {
 			func(t *testing.T, c *Config) {
 				c.Root = writeTree(t, map[string]string{"go.mod": "module program\n", "main.go": fakeProgram})
 			},
-			[]string{"fitting gotch v0.0.1 to libtorch 1.13.0: this libtorch lacks what the program calls: libtch.AtgGone (main.go:14)"},
+			[]string{"fitting gotch v0.0.1 to libtorch 1.13.0: this libtorch lacks what the program calls: libtch.AtgGone (main.go:16)"},
 		},
 		{
 			"no compiler",

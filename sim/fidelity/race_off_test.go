@@ -1,0 +1,6 @@
+//go:build !race
+
+package fidelity
+
+// raceEnabled tells that the race detector slows everything down about tenfold.
+const raceEnabled = false
