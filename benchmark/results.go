@@ -14,16 +14,20 @@ import (
 // resultsFormat is the format of the files of a results directory.
 const resultsFormat = 1
 
-// WriteResults writes summary.md, summary.csv, runs.csv, steps.csv.gz and config.yaml to dir, which it makes if need
+// WriteResults writes summary.md, summary.csv, runs.csv, steps.csv.gz, decisions.csv.gz and config.yaml to dir, which it makes if need
 // be. Each is written beside and renamed. The bytes depend on the plan, its rows and info alone.
 func WriteResults(dir string, s *Summary, info Info) error {
 	config, err := configYAML(s, info)
 	if err != nil {
 		return fmt.Errorf("results %s: config.yaml: %w", dir, err)
 	}
-	steps, err := stepsCSV(s.Results)
+	steps, err := zippedCSV(stepsHeader, s.Results, func(r *Row) []byte { return r.Steps })
 	if err != nil {
 		return fmt.Errorf("results %s: steps.csv.gz: %w", dir, err)
+	}
+	decisions, err := zippedCSV(decisionsHeader, s.Results, func(r *Row) []byte { return r.Decisions })
+	if err != nil {
+		return fmt.Errorf("results %s: decisions.csv.gz: %w", dir, err)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("results: %w", err)
@@ -33,6 +37,7 @@ func WriteResults(dir string, s *Summary, info Info) error {
 		data []byte
 	}{
 		{"config.yaml", config},
+		{"decisions.csv.gz", decisions},
 		{"runs.csv", runsCSV(s.Results)},
 		{"steps.csv.gz", steps},
 		{"summary.csv", summaryCSV(s)},
@@ -96,18 +101,18 @@ func summaryCSV(s *Summary) []byte {
 	return b.Bytes()
 }
 
-// stepsCSV packs the steps of all trials that have them; the gzip header holds no name and no time.
-func stepsCSV(res *Results) ([]byte, error) {
+// zippedCSV packs the lines of all trials that have some; the gzip header holds no name and no time.
+func zippedCSV(header string, res *Results, lines func(*Row) []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := z.Write([]byte(stepsHeader)); err != nil {
+	if _, err := z.Write([]byte(header)); err != nil {
 		return nil, err
 	}
 	for i := range res.Rows {
-		if _, err := z.Write(res.Rows[i].Steps); err != nil {
+		if _, err := z.Write(lines(&res.Rows[i])); err != nil {
 			return nil, err
 		}
 	}

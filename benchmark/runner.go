@@ -230,16 +230,18 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 	acc := NewAccumulator(p.App)
 	rec := recorders{acc}
 	var steps *stepRecorder
+	var decisions *decisionRecorder
 	if p.keepsSteps(trial.Seed) {
 		steps = newStepRecorder(p.App, trial)
-		rec = append(rec, steps)
+		decisions = newDecisionRecorder(p.App, steps.prefix)
+		rec = append(rec, steps, decisions)
 	}
 	if err := sim.RunController(p.App, w.engine, ep, interruptible{w.controllers[c], ctx}, trial.Seed, p.Metrics, rec); err != nil {
 		return nil, err
 	}
 	row := &Row{Trial: trial, Metrics: acc.Metrics(), Latency: NewDistribution(&acc.all)}
 	if steps != nil {
-		row.Steps = append([]byte{}, steps.out.Bytes()...)
+		row.Steps, row.Decisions = append([]byte{}, steps.out.Bytes()...), append([]byte{}, decisions.out.Bytes()...)
 	}
 	return row, row.check()
 }
@@ -254,6 +256,7 @@ type interruptible struct {
 var (
 	_ sim.PodWatcher   = interruptible{}
 	_ sim.EpisodeAware = interruptible{}
+	_ sim.Explainer    = interruptible{}
 )
 
 func (c interruptible) Decide(v *sim.View, dst []sim.ScaleRequest) ([]sim.ScaleRequest, error) {
@@ -266,6 +269,13 @@ func (c interruptible) Decide(v *sim.View, dst []sim.ScaleRequest) ([]sim.ScaleR
 func (c interruptible) WatchesPods() bool {
 	w, ok := c.Controller.(sim.PodWatcher)
 	return ok && w.WatchesPods()
+}
+
+func (c interruptible) Reasons(dst []sim.Reason) []sim.Reason {
+	if e, ok := c.Controller.(sim.Explainer); ok {
+		return e.Reasons(dst)
+	}
+	return dst
 }
 
 func (c interruptible) SetEpisode(ep *sim.Episode) {

@@ -20,6 +20,8 @@ type Row struct {
 	Metrics
 	Latency Distribution
 	Steps   []byte // its lines of steps.csv without the header; nil if they were not asked for
+
+	Decisions []byte // the same of decisions.csv, asked for together
 }
 
 // Store keeps finished trials in a directory, one file each, named after all that the trial depends on. A file is
@@ -37,6 +39,7 @@ type storedTrial struct {
 	Metrics    map[string]string `json:"metrics"`
 	Latency    Distribution      `json:"latency"`
 	Steps      *string           `json:"steps,omitempty"`
+	Decisions  *string           `json:"decisions,omitempty"`
 }
 
 // OpenStore makes the directory if it is not there.
@@ -78,10 +81,10 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 		*Columns[i].of(&row.Metrics) = v
 	}
 	if steps {
-		if st.Steps == nil {
+		if st.Steps == nil || st.Decisions == nil {
 			return Row{}, false, nil
 		}
-		row.Steps = []byte(*st.Steps)
+		row.Steps, row.Decisions = []byte(*st.Steps), []byte(*st.Decisions)
 	}
 	if row.check() != nil || !row.Latency.valid() {
 		return Row{}, false, nil
@@ -96,8 +99,8 @@ func (s *Store) save(key string, row *Row) error {
 		st.Metrics[Columns[i].Key] = strconv.FormatFloat(*Columns[i].of(&row.Metrics), 'g', -1, 64)
 	}
 	if row.Steps != nil {
-		steps := string(row.Steps)
-		st.Steps = &steps
+		steps, decisions := string(row.Steps), string(row.Decisions)
+		st.Steps, st.Decisions = &steps, &decisions
 	}
 	data, err := json.Marshal(&st)
 	if err != nil {

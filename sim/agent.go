@@ -96,7 +96,7 @@ func (a *Agent) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 
 // copyFrom copies all but the pods. Both views are of the same application.
 func (v *View) copyFrom(src *View) {
-	v.At, v.Interval, v.Cluster = src.At, src.Interval, src.Cluster
+	v.At, v.Interval, v.Cluster, v.Scraped = src.At, src.Interval, src.Cluster, src.Scraped
 	copy(v.Services, src.Services)
 	copy(v.Nodes, src.Nodes)
 	copy(v.Placed, src.Placed)

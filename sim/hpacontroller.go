@@ -40,11 +40,14 @@ type HPA struct {
 	values     []int64      // of external metrics
 	perPod     []hpa.Sample // of pods metrics
 	decision   hpa.Decision // here, so that handing it to Observe does not allocate
+	reasons    []Reason
+	labels     [][]string // of the metrics of each service
 }
 
 var (
 	_ Controller = (*HPA)(nil)
 	_ PodWatcher = (*HPA)(nil)
+	_ Explainer  = (*HPA)(nil)
 )
 
 // NewHPASet makes a set of HPAs: one per service, between the service's own bounds, by Kubernetes' default settings.
@@ -89,7 +92,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 		}
 		return nil
 	}
-	h.app, h.services, h.due, h.readers = nil, make([]*hpa.Controller, n), make([]time.Duration, n), make([][]metricReader, n)
+	h.app, h.services, h.due, h.readers, h.labels = nil, make([]*hpa.Controller, n), make([]time.Duration, n), make([][]metricReader, n), make([][]string, n)
 	var errs []error
 	for s := range app.Services {
 		spec := h.specFor(app, s)
@@ -99,6 +102,11 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 		var err error
 		if h.readers[s], err = h.serve(app, s, spec); err == nil {
 			h.services[s], err = hpa.New(*spec, h.cfg)
+		}
+		if err == nil {
+			for _, m := range h.services[s].Spec().Metrics {
+				h.labels[s] = append(h.labels[s], m.Label())
+			}
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("service %s: %w", app.Services[s].Name, err))
@@ -149,6 +157,7 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 	if len(v.PodStart) != len(h.services)+1 {
 		return dst, fmt.Errorf("controller %s: the view shows no pods, which an HPA counts; the caller must ask for them (PodWatcher)", h.name)
 	}
+	h.reasons = h.reasons[:0]
 	for s, c := range h.services {
 		if c == nil || v.At < h.due[s] {
 			continue
@@ -164,12 +173,59 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 		if h.Observe != nil {
 			h.Observe(s, d)
 		}
+		h.explain(s, d)
 		if d.Scaled() {
 			dst = append(dst, ScaleRequest{Service: s, Replicas: int(d.Desired), Pool: AnyPool})
 		}
 	}
 	return dst, nil
 }
+
+// explain keeps the reason of a sync.
+func (h *HPA) explain(service int, d *hpa.Decision) {
+	if len(h.reasons) < cap(h.reasons) {
+		h.reasons = h.reasons[:len(h.reasons)+1]
+	} else {
+		h.reasons = append(h.reasons, Reason{})
+	}
+	r := &h.reasons[len(h.reasons)-1]
+	*r = Reason{Service: service, From: int(d.Current), To: int(d.Desired), Rule: "hpa", Limits: r.Limits[:0]}
+	switch d.Path {
+	case hpa.PathDisabled:
+		r.Note = "autoscaling is off at 0 replicas"
+		return
+	case hpa.PathAboveMax:
+		r.Limits = append(r.Limits, ReasonLimit{"maxReplicas", r.To})
+		return
+	case hpa.PathBelowMin:
+		r.Limits = append(r.Limits, ReasonLimit{"minReplicas", r.To})
+		return
+	}
+	if d.Metric != hpa.NoMetric {
+		m := &d.Metrics[d.Metric]
+		r.Metric, r.Proposed = h.labels[service][d.Metric], int(d.Proposed)
+		r.Value, r.Target, r.Unit = m.Measured()
+		if m.Proposal.Outcome != hpa.OutcomeScaled {
+			r.Note = m.Proposal.Outcome.String()
+		}
+	}
+	if d.Err != nil {
+		r.Note = d.Err.Error()
+	}
+	if d.Path == hpa.PathFailed {
+		r.Limits = append(r.Limits, ReasonLimit{string(d.ScalingActive.Reason), r.To})
+		return
+	}
+	if d.Stabilization != hpa.NoReason {
+		r.Limits = append(r.Limits, ReasonLimit{string(d.Stabilization), int(d.Stabilized)})
+	}
+	if d.ScalingLimited.True {
+		r.Limits = append(r.Limits, ReasonLimit{string(d.ScalingLimited.Reason), int(d.Bound)})
+	}
+}
+
+// Reasons are those of the syncs of the last Decide.
+func (h *HPA) Reasons(dst []Reason) []Reason { return append(dst, h.reasons...) }
 
 // fillPods shows a service's pods as the API server does, and their samples as metrics-server does.
 func (h *HPA) fillPods(pods []PodView) []hpa.Pod {

@@ -345,3 +345,37 @@ func BenchmarkHPADecide(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*ControlInterval.Seconds()/b.Elapsed().Seconds(), "sim-s/s")
 }
+
+// Every sync has a reason that says what was measured, what that alone gives, and what held it.
+func TestHPAReasons(t *testing.T) {
+	app := &App{Services: []Service{{Name: "web", MinReplicas: 1, MaxReplicas: 10}}}
+	h := newHPASet(t, "cpu-50")
+	if err := h.Reset(app, 1); err != nil {
+		t.Fatal(err)
+	}
+	pod := PodView{Phase: PodReady, RequestMillis: 100, MemRequestMiB: 64, HasSample: true, SampleWindow: 15 * time.Second}
+	for _, tc := range []struct {
+		at   time.Duration
+		pods int
+		cpu  float64 // of each pod
+		want string
+	}{
+		{0, 1, 300, "web went from 1 to 4 replicas by hpa: cpu of container server was 300 against a target of 50 % of the request, which alone gives 6; ScaleUpLimit held it at 4"},
+		{15 * time.Second, 4, 52, "web went from 4 to 6 replicas by hpa: cpu of container server was 52 against a target of 50 % of the request, which alone gives 4; within tolerance; ScaleDownStabilized held it at 6"},
+		{30 * time.Second, 4, 10, "web went from 4 to 6 replicas by hpa: cpu of container server was 10 against a target of 50 % of the request, which alone gives 1; ScaleDownStabilized held it at 6"},
+		{45 * time.Second, 12, 10, "web went from 12 to 10 replicas by hpa; maxReplicas held it at 10"},
+	} {
+		pod.CPUMillis = tc.cpu
+		var pods []PodView
+		for range tc.pods {
+			pods = append(pods, pod)
+		}
+		if _, err := h.Decide(podsView(tc.at, pods), nil); err != nil {
+			t.Fatal(err)
+		}
+		got := h.Reasons(nil)
+		if len(got) != 1 || got[0].Sentence("web") != tc.want {
+			t.Errorf("at %v:\n got %s\nwant %s", tc.at, got[0].Sentence("web"), tc.want)
+		}
+	}
+}

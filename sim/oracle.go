@@ -14,11 +14,14 @@ type Oracle struct {
 	app  *App
 	ep   *Episode
 	lead []time.Duration // [service] longest time from a replica's creation to Ready
+
+	reasons []Reason
 }
 
 var (
 	_ Controller   = (*Oracle)(nil)
 	_ EpisodeAware = (*Oracle)(nil)
+	_ Explainer    = (*Oracle)(nil)
 )
 
 // Name returns "oracle".
@@ -26,6 +29,9 @@ func (o *Oracle) Name() string { return "oracle" }
 
 // SetEpisode tells the oracle what will happen.
 func (o *Oracle) SetEpisode(ep *Episode) { o.ep = ep }
+
+// Reasons are those of the last Decide.
+func (o *Oracle) Reasons(dst []Reason) []Reason { return append(dst, o.reasons...) }
 
 // Reset prepares for an application. SetEpisode comes first.
 func (o *Oracle) Reset(app *App, _ uint64) error {
@@ -49,9 +55,11 @@ func (o *Oracle) Reset(app *App, _ uint64) error {
 
 // Decide asks for the largest need within reach.
 func (o *Oracle) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
+	o.reasons = o.reasons[:0]
 	for s := range v.Services {
 		svc := &o.app.Services[s]
 		want := min(max(o.needed(s, v.At, v.At+o.lead[s]+ControlInterval), svc.MinReplicas), svc.MaxReplicas)
+		o.reasons = append(o.reasons, Reason{Service: s, From: v.Services[s].Spec, To: want, Rule: "oracle", Note: "the most that the demand curve needs until a replica could be ready"})
 		if want != v.Services[s].Spec {
 			dst = append(dst, ScaleRequest{Service: s, Replicas: want, Pool: AnyPool})
 		}

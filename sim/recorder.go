@@ -36,6 +36,7 @@ type DecisionRecord struct {
 	View     *View
 	Requests []ScaleRequest // in the controller's order; may be empty
 	Results  []ScaleResult  // one per request
+	Reasons  []Reason       // why, of each service that was decided about
 }
 
 // IntervalRecord is one control interval with its reward. The last one of an episode may be short.

@@ -37,18 +37,22 @@ func RunController(app *App, engine Engine, ep *Episode, c Controller, seed uint
 	}
 	s.SetRecorder(recorder)
 	var requests []ScaleRequest
+	var reasons []Reason
 	for !s.Done() {
 		v := s.View()
 		requests, err = c.Decide(v, requests[:0])
 		if err != nil {
 			return fmt.Errorf("controller %s at %v: %w", c.Name(), v.At, err)
 		}
+		if recorder != nil { // before anything changes
+			reasons = reasonsOf(c, v, requests, reasons[:0])
+		}
 		results, err := s.Apply(requests)
 		if err != nil {
 			return fmt.Errorf("controller %s at %v: %w", c.Name(), v.At, err)
 		}
 		if recorder != nil {
-			recorder.RecordDecision(&DecisionRecord{At: v.At, Counted: s.Counted(), View: v, Requests: requests, Results: results})
+			recorder.RecordDecision(&DecisionRecord{At: v.At, Counted: s.Counted(), View: v, Requests: requests, Results: results, Reasons: reasons})
 		}
 		s.Advance()
 	}

@@ -117,7 +117,7 @@ func (d *Decision) Explain() string {
 		return b.String()
 	}
 	m := &d.Metrics[d.Metric]
-	fmt.Fprintf(&b, "%s proposes %d (%s)", m.Spec.label(), d.Proposed, m.describe())
+	fmt.Fprintf(&b, "%s proposes %d (%s)", m.Spec.Label(), d.Proposed, m.describe())
 	if d.Stabilization != NoReason {
 		fmt.Fprintf(&b, ", %s at %d", d.Stabilization, d.Stabilized)
 	}
@@ -130,8 +130,8 @@ func (d *Decision) Explain() string {
 	return b.String()
 }
 
-// label names a metric for people.
-func (m *MetricSpec) label() string {
+// Label names a metric for people.
+func (m *MetricSpec) Label() string {
 	switch m.Type {
 	case ResourceMetric:
 		return string(m.Resource)
@@ -141,16 +141,28 @@ func (m *MetricSpec) label() string {
 	return fmt.Sprintf("%s metric %s", m.Type, m.Name)
 }
 
+// Measured is what was measured, the target, and their unit, in words that follow a number.
+func (r *MetricResult) Measured() (value, target float64, unit string) {
+	switch t := &r.Spec.Target; t.Type {
+	case UtilizationTarget:
+		return float64(r.Proposal.Utilization), float64(t.AverageUtilization), "% of the request"
+	case AverageValueTarget:
+		return float64(r.Proposal.UsageMillis) / 1000, float64(t.AverageValueMillis) / 1000, "per pod"
+	default:
+		return float64(r.Proposal.UsageMillis) / 1000, float64(t.ValueMillis) / 1000, "in total"
+	}
+}
+
 // describe says how usage compares with the target.
 func (r *MetricResult) describe() string {
 	var usage string
-	switch t := &r.Spec.Target; t.Type {
+	switch value, target, _ := r.Measured(); r.Spec.Target.Type {
 	case UtilizationTarget:
-		usage = fmt.Sprintf("%d %% of the request, target %d %%", r.Proposal.Utilization, t.AverageUtilization)
+		usage = fmt.Sprintf("%g %% of the request, target %g %%", value, target)
 	case AverageValueTarget:
-		usage = fmt.Sprintf("%g per pod, target %g", float64(r.Proposal.UsageMillis)/1000, float64(t.AverageValueMillis)/1000)
+		usage = fmt.Sprintf("%g per pod, target %g", value, target)
 	default:
-		usage = fmt.Sprintf("%g, target %g", float64(r.Proposal.UsageMillis)/1000, float64(t.ValueMillis)/1000)
+		usage = fmt.Sprintf("%g, target %g", value, target)
 	}
 	if r.Proposal.Outcome != OutcomeScaled {
 		usage += ": " + r.Proposal.Outcome.String()
