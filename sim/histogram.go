@@ -16,18 +16,65 @@ const (
 	histBuckets = 860 // 0.05 ms * 1.02^860 = 1.25e6 ms
 )
 
-var histLogGrowth = math.Log(histGrowth)
+var (
+	histLogGrowth = math.Log(histGrowth)
+	histLogMin    = math.Log(histMinMs)
+	histEdges     = newHistEdges()
+	histCells     = newHistCells()
+)
 
-// bucketOf returns the index of the bucket that holds ms.
+func newHistEdges() *[histBuckets]float64 {
+	var t [histBuckets]float64
+	for i := range t {
+		t[i] = histMinMs * math.Exp(float64(i)*histLogGrowth)
+	}
+	return &t
+}
+
+// Numbers are sorted into cells by their exponent and first bits of the mantissa. A cell is narrower than a bucket, so that the
+// bucket of a number is that of its cell's lower end or the next one.
+const (
+	cellBits  = 6 // 1 + 1/64 < 1.02
+	cellShift = 52 - cellBits
+)
+
+var (
+	firstCell = int(math.Float64bits(histMinMs) >> cellShift)
+	lastCell  = int(math.Float64bits(histMinMs*math.Pow(histGrowth, histBuckets-1)) >> cellShift)
+)
+
+// newHistCells gives the bucket of each cell's lower end.
+func newHistCells() []int16 {
+	t := make([]int16, lastCell-firstCell+1)
+	bucket := 0
+	for i := range t {
+		lower := math.Float64frombits(uint64(firstCell+i) << cellShift)
+		for bucket < histBuckets-1 && lower >= histEdges[bucket] {
+			bucket++
+		}
+		t[i] = int16(bucket)
+	}
+	return t
+}
+
+// bucketOf returns the index of the bucket that holds ms: the first whose upper edge is above.
 func bucketOf(ms float64) int {
 	if !(ms > histMinMs) {
 		return 0
 	}
-	return min(int(math.Log(ms/histMinMs)/histLogGrowth)+1, histBuckets-1)
+	cell := int(math.Float64bits(ms)>>cellShift) - firstCell
+	if cell >= len(histCells) {
+		return histBuckets - 1
+	}
+	i := int(histCells[cell])
+	if ms >= histEdges[i] && i < histBuckets-1 {
+		i++
+	}
+	return i
 }
 
 // histEdge returns the upper edge of bucket i in ms.
-func histEdge(i int) float64 { return histMinMs * math.Exp(float64(i)*histLogGrowth) }
+func histEdge(i int) float64 { return histEdges[i] }
 
 // Add counts weight requests of latency ms.
 func (h *Histogram) Add(ms, weight float64) {
@@ -45,13 +92,20 @@ func (h *Histogram) spread(lo, hi, weight float64) {
 		h.counts[last] += weight
 		return
 	}
-	from, per := math.Log(lo), weight/math.Log(hi/lo)
-	for ; i < last; i++ {
-		to := math.Log(histMinMs) + float64(i)*histLogGrowth
-		h.counts[i] += per * (to - from)
-		from = to
+	from, end := logs.of(lo), logs.of(hi)
+	per := weight / (end - from)
+	to := histLogMin + float64(i)*histLogGrowth
+	if to < from { // where a logarithm is next to an edge
+		to = from
 	}
-	h.counts[last] += per * (math.Log(hi) - from)
+	h.counts[i] += per * (to - from)
+	whole := per * histLogGrowth
+	left := end - to
+	for i++; i < last; i++ {
+		h.counts[i] += whole
+		left -= histLogGrowth
+	}
+	h.counts[last] += per * max(left, 0)
 }
 
 // Merge adds the counts of o.
