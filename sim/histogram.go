@@ -7,6 +7,7 @@ import "math"
 // The zero value is empty and ready for use.
 type Histogram struct {
 	total, sum float64
+	first, end int // all counts are in [first, end); nothing was added while end is 0
 	counts     [histBuckets]float64
 }
 
@@ -76,9 +77,25 @@ func bucketOf(ms float64) int {
 // histEdge returns the upper edge of bucket i in ms.
 func histEdge(i int) float64 { return histEdges[i] }
 
+// reach makes room for counts in buckets from to last.
+func (h *Histogram) reach(from, last int) {
+	if h.end == 0 {
+		h.first, h.end = from, last+1
+		return
+	}
+	if from < h.first {
+		h.first = from
+	}
+	if last >= h.end {
+		h.end = last + 1
+	}
+}
+
 // Add counts weight requests of latency ms.
 func (h *Histogram) Add(ms, weight float64) {
-	h.counts[bucketOf(ms)] += weight
+	i := bucketOf(ms)
+	h.reach(i, i)
+	h.counts[i] += weight
 	h.total += weight
 	h.sum += ms * weight
 }
@@ -86,6 +103,7 @@ func (h *Histogram) Add(ms, weight float64) {
 // spread adds weight evenly over the logarithms of the latencies from lo to hi.
 func (h *Histogram) spread(lo, hi, weight float64) {
 	i, last := bucketOf(lo), bucketOf(hi)
+	h.reach(min(i, last), last)
 	h.total += weight
 	h.sum += weight * (lo + hi) / 2
 	if i >= last || !(lo > 0) {
@@ -109,16 +127,27 @@ func (h *Histogram) spread(lo, hi, weight float64) {
 }
 
 // Merge adds the counts of o.
-func (h *Histogram) Merge(o *Histogram) {
-	h.total += o.total
-	h.sum += o.sum
-	for i, c := range o.counts {
-		h.counts[i] += c
+func (h *Histogram) Merge(o *Histogram) { h.mergeScaled(o, 1) }
+
+// mergeScaled adds so many times the counts of o.
+func (h *Histogram) mergeScaled(o *Histogram, weight float64) {
+	h.total += weight * o.total
+	h.sum += weight * o.sum
+	if o.end == 0 {
+		return
+	}
+	h.reach(o.first, o.end-1)
+	to, from := h.counts[o.first:o.end], o.counts[o.first:o.end]
+	for i := range to {
+		to[i] += weight * from[i]
 	}
 }
 
 // Reset empties the histogram.
-func (h *Histogram) Reset() { *h = Histogram{} }
+func (h *Histogram) Reset() {
+	clear(h.counts[h.first:h.end])
+	h.total, h.sum, h.first, h.end = 0, 0, 0, 0
+}
 
 // Count is the weight of all that was added.
 func (h *Histogram) Count() float64 { return h.total }
@@ -161,7 +190,10 @@ func (h *Histogram) QuantileMs(p float64) float64 {
 		return 0
 	}
 	want, acc := p*h.total, 0.0
-	for i, c := range h.counts {
+	for i, c := range h.counts[:h.end] {
+		if i < h.first {
+			continue
+		}
 		if c > 0 && acc+c >= want {
 			if i == 0 {
 				return histMinMs
@@ -170,5 +202,5 @@ func (h *Histogram) QuantileMs(p float64) float64 {
 		}
 		acc += c
 	}
-	return histEdge(histBuckets - 1)
+	return histEdge(h.end - 1) // by rounding
 }

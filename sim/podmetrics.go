@@ -39,7 +39,10 @@ type podMetrics struct {
 	cfg     MetricsConfig
 	noise   *rng.Stream
 	list    []PodInfo
-	use     []podUse // by ID
+	raw     []PodInfo // as the engine lists them
+	order   []int     // their places in raw, by ID
+	ids     []int64   // those that order is for
+	use     []podUse  // by ID
 	spare   []podUse
 	dropped []bool // by service: this scrape failed
 }
@@ -51,14 +54,28 @@ func newPodMetrics(app *App, engine PodLister, cfg MetricsConfig) *podMetrics {
 func (p *podMetrics) reset(seed uint64) {
 	p.noise.Reseed(seed, "metrics-pod-noise")
 	p.use = p.use[:0]
+	p.order = p.order[:0]
 }
 
-// refresh lists the pods by ID.
+// refresh lists the pods by ID. The order is worked out again only when there are other pods.
 func (p *podMetrics) refresh() {
-	p.list = p.engine.Pods(p.list[:0])
-	byID := func(a, b PodInfo) int { return cmp.Compare(a.ID, b.ID) }
-	if !slices.IsSortedFunc(p.list, byID) {
-		slices.SortFunc(p.list, byID)
+	last := len(p.order)
+	before := p.ids
+	p.raw = p.engine.Pods(p.raw[:0])
+	same := len(p.raw) == last
+	for i := 0; same && i < last; i++ {
+		same = p.raw[i].ID == before[i]
+	}
+	if !same {
+		p.ids, p.order = p.ids[:0], p.order[:0]
+		for i := range p.raw {
+			p.ids, p.order = append(p.ids, p.raw[i].ID), append(p.order, i)
+		}
+		slices.SortFunc(p.order, func(a, b int) int { return cmp.Compare(p.raw[a].ID, p.raw[b].ID) })
+	}
+	p.list = p.list[:0]
+	for _, i := range p.order {
+		p.list = append(p.list, p.raw[i])
 	}
 }
 

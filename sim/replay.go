@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type ReplaySource struct {
 	mu      sync.Mutex
 	planner *Planner
 	mean    []float64
+	last    []float64 // intensities that lastRow is needed at
+	lastRow []int
 	needed  [][]int // demand of each window of the recording, filled as it is asked
 }
 
@@ -129,10 +132,13 @@ func (s *ReplaySource) neededAt(w int) []int {
 			s.mean[e] += r / float64(to-from)
 		}
 	}
-	row := make([]int, len(s.app.Services))
-	s.planner.Needed(s.mean, row)
-	s.needed[w] = row
-	return row
+	if s.lastRow == nil || !slices.Equal(s.mean, s.last) { // many windows are of one row of the recording
+		s.lastRow = make([]int, len(s.app.Services))
+		s.planner.Needed(s.mean, s.lastRow)
+		s.last = append(s.last[:0], s.mean...)
+	}
+	s.needed[w] = s.lastRow
+	return s.lastRow
 }
 
 // PickSource draws which of n load sources the episode of a seed is taken from.
