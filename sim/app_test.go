@@ -91,7 +91,7 @@ func TestDecodeAppNamesFileLineAndKey(t *testing.T) {
 		{"missing operation", "op: back.get, mean", "op: back.put, mean", `app.yaml:16: services[0].operations[0].calls[0].op: front.get calls "back.put", which no service has`},
 		{"cycle", "{name: get, cpu_ms: 1, cv: 1}", "{name: get, cpu_ms: 1, calls: [{op: front.get}]}", "the call graph has a cycle: front.get -> back.get -> front.get"},
 		{"services in a cycle", "{name: get, cpu_ms: 1, cv: 1}", "{name: get, cpu_ms: 1, calls: [{op: front.log}]}\n  - name: x\n    cpu_request_m: 1\n    cpu_limit_m: 1\n    mem_request_mib: 1\n    mem_limit_mib: 1\n    replicas: {min: 1, max: 1}", `front.log", which no service has`},
-		{"max below min", "replicas: {min: 1, max: 4}\n    startup", "replicas: {min: 3, max: 2}\n    startup", "app.yaml:9: services[0].replicas.max: must be between min (3) and 5000, found 2"},
+		{"max below min", "replicas: {min: 1, max: 4}\n    startup", "replicas: {min: 3, max: 2}\n    startup", "app.yaml:9: services[0].replicas.max: must be between 3 and 5000, found 2"},
 		{"limit below request", "cpu_limit_m: 200\n    mem_request_mib: 64\n    mem_limit_mib: 128\n    replicas: {min: 1, max: 4}\n    startup", "cpu_limit_m: 50\n    mem_request_mib: 64\n    mem_limit_mib: 128\n    replicas: {min: 1, max: 4}\n    startup", "app.yaml:6: services[0].cpu_limit_m: the limit 50 is below the request 100"},
 		{"zero weights", "weight: 1", "weight: 0", "endpoints: the weights add up to 0"},
 		{"duplicate service", "- name: back", "- name: front", `services[1].name: service "front" is given twice`},
@@ -131,7 +131,7 @@ func TestDecodeAppNamesFileLineAndKey(t *testing.T) {
 		{"negative budget", "mean: 2.5", "retries: 1, retry_budget: -0.2", "services[0].operations[0].calls[0].retry_budget: must be at least 0, found -0.2"},
 		{"clients' retries", "slo_ms: 100", "slo_ms: 100, retries: 101", "app.yaml:26: endpoints[0].retries: must be from 0 to 100, found 101"},
 		{"clients' budget", "slo_ms: 100", "slo_ms: 100, retry_budget: 1", "app.yaml:26: endpoints[0].retry_budget: is 1 without retries; give retries as well"},
-		{"many pods", "replicas: {min: 1, max: 4}\n    startup", "replicas: {min: 1, max: 1e5}\n    startup", "app.yaml:9: services[0].replicas.max: must be between min (1) and 5000, found 100000"},
+		{"many pods", "replicas: {min: 1, max: 4}\n    startup", "replicas: {min: 1, max: 1e5}\n    startup", "app.yaml:9: services[0].replicas.max: must be between 1 and 5000, found 100000"},
 		{"timeout below SLO", "slo_ms: 100}", "slo_ms: 100, timeout_ms: 50}", "endpoints[0].timeout_ms: must be at least 100, found 50"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

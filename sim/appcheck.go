@@ -37,7 +37,7 @@ func (d *appDecoder) room() {
 		return
 	}
 	for i := range d.app.Services {
-		if s := &d.app.Services[i]; placeAll(nodes, s, s.MinReplicas) == 0 {
+		if s := &d.app.Services[i]; placeAll(nodes, s, max(s.MinReplicas, 1)) == 0 {
 			d.fail(fmt.Sprintf("services[%d].replicas.min", i), "the replicas.min of the services before leave no room for %s on the %d nodes; add nodes, or lower cpu_request_m or mem_request_mib",
 				s.Name, len(nodes))
 			return

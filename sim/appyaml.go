@@ -265,15 +265,15 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		d.fail(path+".mem_limit_mib", "the limit %v is below the request %v", y.MemLimitMiB, y.MemRequestMiB)
 	}
 	r := &y.Replicas
-	if r.Min < 1 {
-		d.fail(path+".replicas.min", "must be at least 1, found %d", r.Min)
+	if r.Min < 0 {
+		d.fail(path+".replicas.min", "must be at least 0, found %d", r.Min)
 	}
-	if r.Max < r.Min || r.Max > maxReplicas {
-		d.fail(path+".replicas.max", "must be between min (%d) and %d, found %d", r.Min, maxReplicas, r.Max)
+	if r.Max < max(r.Min, 1) || r.Max > maxReplicas {
+		d.fail(path+".replicas.max", "must be between %d and %d, found %d", max(r.Min, 1), maxReplicas, r.Max)
 	}
 	d.pods += min(max(r.Max, 0), maxReplicas)
 	if r.Initial == 0 {
-		r.Initial = r.Min
+		r.Initial = max(r.Min, 1)
 	}
 	if r.Initial < r.Min || r.Initial > r.Max {
 		d.fail(path+".replicas.initial", "must be between min (%d) and max (%d), found %d", r.Min, r.Max, r.Initial)

@@ -92,7 +92,11 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		left += f.backlog[o]
 		leftMs += f.backlog[o] * f.app.Ops[o].CPUMs
 	}
-	if left < 1e-9*(1+l.visits) {
+	refused := c.replicas <= 0 // a Kubernetes Service without ready endpoints refuses connections
+	if refused {
+		v.FailedRPS = left / dt
+	}
+	if refused || left < 1e-9*(1+l.visits) {
 		for _, o := range ops {
 			f.backlog[o] = 0
 		}

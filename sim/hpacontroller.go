@@ -24,6 +24,9 @@ type HPA struct {
 	// with that of the object. Nil serves none. Set it before the first Reset.
 	Serve func(app *App, service int, m *hpa.MetricSpec) (ServedMetric, error)
 
+	// external gives a service's HPA all metrics that are not resources, where KEDA stands between; else nil.
+	external func(service int, dst []hpa.MetricData) []hpa.MetricData
+
 	// Observe is told of every sync, for explanations; nil for nobody. The decision is valid during the call.
 	Observe func(service int, d *hpa.Decision)
 
@@ -57,7 +60,7 @@ func NewHPASet(set hpa.Set) (*HPA, error) {
 	}
 	return NewHPA("hpa:"+set.String(), hpa.DefaultConfig(), func(app *App, s int) *hpa.Spec {
 		svc := &app.Services[s]
-		spec := set.Spec(svc.Name, HPAContainer, int32(svc.MinReplicas), int32(svc.MaxReplicas))
+		spec := set.Spec(svc.Name, HPAContainer, int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas)) // an HPA alone does not scale to zero
 		return &spec
 	})
 }
@@ -130,6 +133,9 @@ func (h *HPA) serve(app *App, service int, spec *hpa.Spec) ([]metricReader, erro
 		}
 		switch m.Type {
 		case hpa.PodsMetric, hpa.ObjectMetric, hpa.ExternalMetric:
+			if h.external != nil {
+				continue
+			}
 			if h.Serve == nil {
 				bad("type %s: the simulated cluster serves resource metrics only here; use Resource or ContainerResource", m.Type)
 				continue
@@ -166,7 +172,7 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 		x := &v.Services[s]
 		in := hpa.Inputs{
 			SpecReplicas: int32(x.Spec), StatusReplicas: int32(x.Ready + x.Starting + x.Pending),
-			Pods: h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]]), Metrics: h.fillMetrics(c, h.readers[s], v),
+			Pods: h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]]), Metrics: h.fillMetrics(s, v),
 		}
 		h.decision = c.Sync(v.At, &in)
 		d := &h.decision
@@ -265,20 +271,25 @@ func (h *HPA) fillPods(pods []PodView) []hpa.Pod {
 }
 
 // fillMetrics hands each metric the samples of its resource, or its value.
-func (h *HPA) fillMetrics(c *hpa.Controller, readers []metricReader, v *View) []hpa.MetricData {
+func (h *HPA) fillMetrics(service int, v *View) []hpa.MetricData {
 	h.metrics, h.values, h.perPod = h.metrics[:0], h.values[:0], h.perPod[:0]
-	for i := range c.Spec().Metrics {
-		m := &c.Spec().Metrics[i]
-		var data hpa.MetricData
+	metrics, readers := h.services[service].Spec().Metrics, h.readers[service]
+	if h.external != nil {
+		h.metrics = h.external(service, h.metrics)
+	}
+	for i := range metrics {
+		if i == len(h.metrics) {
+			h.metrics = append(h.metrics, hpa.MetricData{})
+		}
+		m, data := &metrics[i], &h.metrics[i]
 		switch {
 		case i < len(readers) && readers[i].ring != nil:
-			data = h.fillServed(m, &readers[i], v)
+			*data = h.fillServed(m, &readers[i], v)
+		case m.Resource == hpa.CPU:
+			data.Samples = h.cpu
 		case m.Resource == hpa.Memory:
 			data.Samples = h.mem
-		default:
-			data.Samples = h.cpu
 		}
-		h.metrics = append(h.metrics, data)
 	}
 	return h.metrics
 }

@@ -136,7 +136,7 @@ func (f *fitter) draw(k int, u, spread float64) (replicas []int, rps []float64) 
 			if k%4 == 3 { // all busy alike, as whoever plans for a load would have it
 				at = u
 			}
-			replicas[s] = min(max(int(math.Ceil(rate*need[s]/at)), svc.MinReplicas), svc.MaxReplicas)
+			replicas[s] = min(max(int(math.Ceil(rate*need[s]/at)), svc.MinReplicas, 1), svc.MaxReplicas)
 		}
 	}
 	busiest := 0.0

@@ -57,7 +57,7 @@ func boundsOf(svc *sim.Service) bounds {
 	if svc.CPURequestMillis > 0 {
 		most = 95 * svc.CPULimitMillis / svc.CPURequestMillis
 	}
-	return bounds{int32(svc.MinReplicas), int32(svc.MaxReplicas), int32(min(max(most, leastPercent+1), hpa.MaxSetPercent))}
+	return bounds{int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas), int32(min(max(most, leastPercent+1), hpa.MaxSetPercent))}
 }
 
 // defaults are an HPA as kubectl autoscale makes it, at some target.

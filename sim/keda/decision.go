@@ -61,6 +61,9 @@ var sentences = map[Reason]string{
 	Inactive:            "no trigger is active",
 }
 
+// Sentence says the reason to people.
+func (r Reason) Sentence() string { return sentences[r] }
+
 // Decision is what a poll decided, and why.
 type Decision struct {
 	At               time.Time
