@@ -96,12 +96,13 @@ func fieldsOf(t reflect.Type, to map[string]reflect.Type) {
 // misspelled.
 var renamed = map[string]map[string]string{
 	"HorizontalPodAutoscaler": {
-		"targetCPUUtilizationPercentage": "autoscaling/v2 has metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: N}}}]",
-		"targetAverageUtilization":       "autoscaling/v2 has target: {type: Utilization, averageUtilization: N}",
-		"targetAverageValue":             "autoscaling/v2 has target: {type: AverageValue, averageValue: N}",
-		"targetValue":                    "autoscaling/v2 has target: {type: Value, value: N}",
-		"metricName":                     "autoscaling/v2 has metric: {name: N}",
-		"metricSelector":                 "autoscaling/v2 has metric: {name: N, selector: S}",
+		"targetCPUUtilizationPercentage": "autoscaling/v2 has metrics: " +
+			"[{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: N}}}]",
+		"targetAverageUtilization": "autoscaling/v2 has target: {type: Utilization, averageUtilization: N}",
+		"targetAverageValue":       "autoscaling/v2 has target: {type: AverageValue, averageValue: N}",
+		"targetValue":              "autoscaling/v2 has target: {type: Value, value: N}",
+		"metricName":               "autoscaling/v2 has metric: {name: N}",
+		"metricSelector":           "autoscaling/v2 has metric: {name: N, selector: S}",
 	},
 	"ScaledObject": {
 		"deploymentName": "KEDA 2 has name",

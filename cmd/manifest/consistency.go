@@ -63,7 +63,8 @@ func (r *reader) compareNames() {
 		so := &r.set.ScaledObjects[i]
 		key := so.space() + "/" + so.HPAName
 		if first := named[key]; first != nil && !(first.Kind == so.Kind && first.Name == so.Name) {
-			r.failf(so.Source.File, so.Source.Line, "%s: KEDA would call its HPA %q, which %s (%s) has already: set spec.advanced.horizontalPodAutoscalerConfig.name",
+			r.failf(so.Source.File, so.Source.Line,
+				"%s: KEDA would call its HPA %q, which %s (%s) has already: set spec.advanced.horizontalPodAutoscalerConfig.name",
 				so.Label(), so.HPAName, first.Label(), first.Source)
 		}
 		named[key] = &so.Object
@@ -77,7 +78,9 @@ func (so *ScaledObject) resourceMetrics() []hpa.MetricSpec {
 		if !isResource(t.Type) {
 			continue
 		}
-		out[i] = hpa.MetricSpec{Type: hpa.ResourceMetric, Resource: hpa.Resource(t.Type), Container: t.Metadata["containerName"], Target: hpa.Target{Type: t.MetricType}}
+		out[i] = hpa.MetricSpec{
+			Type: hpa.ResourceMetric, Resource: hpa.Resource(t.Type), Container: t.Metadata["containerName"], Target: hpa.Target{Type: t.MetricType},
+		}
 		if out[i].Container != "" {
 			out[i].Type = hpa.ContainerResourceMetric
 		}
@@ -111,7 +114,8 @@ func missingInputs(w *Workload, metrics []hpa.MetricSpec, at func(int) path) []s
 				request = c.Requests.MemBytes
 			}
 			if request == nil || *request == 0 {
-				out = append(out, fmt.Sprintf("%s: container %q of %s (%s) requests no %s: there is nothing to take percent of", at(i), c.Name, w.Label(), w.Source, m.Resource))
+				out = append(out, fmt.Sprintf("%s: container %q of %s (%s) requests no %s: there is nothing to take percent of",
+					at(i), c.Name, w.Label(), w.Source, m.Resource))
 			}
 		}
 	}
@@ -136,7 +140,8 @@ func (r *reader) compareVPA(v *VPA) {
 			return
 		}
 		if slices.ContainsFunc(metrics, func(m hpa.MetricSpec) bool { return m.Target.Type == hpa.UtilizationTarget }) {
-			v.Warnings = append(v.Warnings, fmt.Sprintf("spec.targetRef: %s (%s) scales the same %s by percent of the request, which this VPA moves", o.Label(), o.Source, t))
+			v.Warnings = append(v.Warnings, fmt.Sprintf("spec.targetRef: %s (%s) scales the same %s by percent of the request, which this VPA moves",
+				o.Label(), o.Source, t))
 		}
 	}
 	for i := range r.set.HPAs {

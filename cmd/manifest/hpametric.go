@@ -151,7 +151,9 @@ func targetValues(in *autoscalingv2.MetricTarget) []targetValue {
 }
 
 // targetType checks the type that is written against the one that the value means.
-func (o *object) targetType(p path, metric autoscalingv2.MetricSourceType, written, meant autoscalingv2.MetricTargetType, allowed []autoscalingv2.MetricTargetType) {
+func (o *object) targetType(p path, metric autoscalingv2.MetricSourceType,
+	written, meant autoscalingv2.MetricTargetType, allowed []autoscalingv2.MetricTargetType,
+) {
 	switch {
 	case written == meant:
 	case written == "":

@@ -55,7 +55,8 @@ func (o *object) readWorkload() {
 		}
 		meta, pod, out.Replicas = &in.ObjectMeta, &in.Spec.Template, in.Spec.Replicas
 		if in.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
-			o.warnf(path{"spec", "podManagementPolicy"}, "pods start one after another in a cluster (OrderedReady, the default); in a simulation they start together")
+			o.warnf(path{"spec", "podManagementPolicy"},
+				"pods start one after another in a cluster (OrderedReady, the default); in a simulation they start together")
 		}
 	}
 	o.metadata(meta)
