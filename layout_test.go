@@ -13,14 +13,14 @@ import (
 const module = "github.com/grlscaler/grlscaler/"
 
 // forbidden lists, for each top folder, what its code must not import: dependencies point one way,
-// cmd -> benchmark -> rl -> gnn, all -> sim, and only learning knows torch.
+// cmd -> benchmark -> rl -> gnn, all -> sim, only learning knows torch, and only cmd knows Kubernetes' types.
 var forbidden = map[string][]string{
-	"sim":       {"github.com/sugarme/gotch", "github.com/spf13/cobra", "k8s.io/", module + "gnn", module + "rl", module + "benchmark", module + "cmd", module + "configs"},
-	"gnn":       {"github.com/spf13/cobra", module + "rl", module + "benchmark", module + "cmd", module + "configs"},
-	"rl":        {"github.com/spf13/cobra", module + "benchmark", module + "cmd"},
-	"benchmark": {"github.com/sugarme/gotch", "github.com/spf13/cobra", module + "gnn", module + "rl", module + "cmd"},
-	"configs":   {"github.com/sugarme/gotch", "github.com/spf13/cobra", module},
-	"internal":  {"github.com/sugarme/gotch", "github.com/spf13/cobra", module + "sim", module + "gnn", module + "rl", module + "benchmark", module + "cmd"},
+	"sim":       {"github.com/sugarme/gotch", "github.com/spf13/cobra", "k8s.io/", "sigs.k8s.io/", module + "gnn", module + "rl", module + "benchmark", module + "cmd", module + "configs"},
+	"gnn":       {"github.com/spf13/cobra", "k8s.io/", "sigs.k8s.io/", module + "rl", module + "benchmark", module + "cmd", module + "configs"},
+	"rl":        {"github.com/spf13/cobra", "k8s.io/", "sigs.k8s.io/", module + "benchmark", module + "cmd"},
+	"benchmark": {"github.com/sugarme/gotch", "github.com/spf13/cobra", "k8s.io/", "sigs.k8s.io/", module + "gnn", module + "rl", module + "cmd"},
+	"configs":   {"github.com/sugarme/gotch", "github.com/spf13/cobra", "k8s.io/", "sigs.k8s.io/", module},
+	"internal":  {"github.com/sugarme/gotch", "github.com/spf13/cobra", "k8s.io/", "sigs.k8s.io/", module + "sim", module + "gnn", module + "rl", module + "benchmark", module + "cmd"},
 	"cmd":       {"github.com/sugarme/gotch", module + "gnn"},
 }
 
