@@ -12,7 +12,9 @@ import (
 type Accumulator struct {
 	app     *sim.App
 	balance supplyDemand
-	free    bool // no pool has a price: every weight is 1
+	span    worstSpan
+	spanned spanSums // counts at the end of the interval before
+	free    bool     // no pool has a price: every weight is 1
 
 	ticks                   float64
 	offered, late, failed   float64
@@ -176,6 +178,9 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 		a.violated++
 	}
 	a.balance.interval((r.To - r.From).Seconds())
+	violations := a.late + a.failed
+	a.span.add(violations-a.spanned.violations, a.offered-a.spanned.offered)
+	a.spanned = spanSums{violations, a.offered}
 }
 
 // p95WithFailures is the 95th percentile in ms when failed requests are later than all others: infinite when more

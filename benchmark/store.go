@@ -12,13 +12,14 @@ import (
 )
 
 // trialFormat is the format of stored trials that this version writes, and the newest it reads.
-const trialFormat = 1
+const trialFormat = 2
 
 // Row is the result of one trial.
 type Row struct {
 	Trial
 	Metrics
 	Latency Distribution
+	Worst   Worst
 	Steps   []byte // its lines of steps.csv without the header; nil if they were not asked for
 
 	Decisions []byte // the same of decisions.csv, asked for together
@@ -38,6 +39,7 @@ type storedTrial struct {
 	Seed       uint64            `json:"seed"`
 	Metrics    map[string]string `json:"metrics"`
 	Latency    Distribution      `json:"latency"`
+	Worst      Worst             `json:"worst"`
 	Steps      *string           `json:"steps,omitempty"`
 	Decisions  *string           `json:"decisions,omitempty"`
 }
@@ -66,10 +68,13 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 	if json.Unmarshal(data, &st) != nil {
 		return Row{}, false, nil
 	}
+	if st.Format < trialFormat { // of an older version, which knew less
+		return Row{}, false, nil
+	}
 	if st.Format > trialFormat {
 		return Row{}, false, fmt.Errorf("stored %v: %s has format %d, this version reads up to %d; use a newer grlscaler or delete the file", t, s.path(key), st.Format, trialFormat)
 	}
-	row = Row{Trial: t, Latency: st.Latency}
+	row = Row{Trial: t, Latency: st.Latency, Worst: st.Worst}
 	if st.Key != key || st.Controller != t.Controller || st.Scenario != t.Scenario || st.Seed != t.Seed || len(st.Metrics) != len(Columns) {
 		return Row{}, false, nil
 	}
@@ -94,7 +99,7 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 
 // save stores a finished row.
 func (s *Store) save(key string, row *Row) error {
-	st := storedTrial{Format: trialFormat, Key: key, Controller: row.Controller, Scenario: row.Scenario, Seed: row.Seed, Metrics: map[string]string{}, Latency: row.Latency}
+	st := storedTrial{Format: trialFormat, Key: key, Controller: row.Controller, Scenario: row.Scenario, Seed: row.Seed, Metrics: map[string]string{}, Latency: row.Latency, Worst: row.Worst}
 	for i := range Columns {
 		st.Metrics[Columns[i].Key] = strconv.FormatFloat(*Columns[i].of(&row.Metrics), 'g', -1, 64)
 	}

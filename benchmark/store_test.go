@@ -67,7 +67,7 @@ func TestDamagedStoredTrialIsRunAgain(t *testing.T) {
 	if progress.reused != 1 || !slices.Equal(progress.done, []int{0}) {
 		t.Errorf("%d reused, run %v; want trial 0 to run again", progress.reused, progress.done)
 	}
-	newer := strings.Replace(string(data), `"format":1`, `"format":99`, 1)
+	newer := strings.Replace(string(data), `"format":2`, `"format":99`, 1)
 	if err := os.WriteFile(store.path(p.key(0)), []byte(newer), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func FuzzStoredTrial(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte(strings.Replace(string(good), `"weight":`, `"weight":-`, 1)))
-	f.Add([]byte(`{"format":1,"metrics":{"caf":"NaN"}}`))
+	f.Add([]byte(`{"format":2,"metrics":{"caf":"NaN"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := os.WriteFile(store.path(p.key(0)), data, 0o644); err != nil {
 			t.Fatal(err)
