@@ -20,6 +20,7 @@ type benchmarkRun struct {
 	app         string
 	engine      engineFlag
 	controllers []string
+	serve       []string
 	load        loadFlags
 	seeds       []uint64
 	out         string
@@ -66,6 +67,7 @@ benchmark goes on where it stopped when it is started again.
 	run.load.registerPlural(f, defaultScenarios)
 	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
 	run.engine.register(f)
+	registerServe(f, &run.serve)
 	f.IntVar(&steps, "steps", 0, "training steps of each policy; 0 = as its configuration says")
 	f.StringVar(&checkpoints, "checkpoints", "checkpoints", "directory of trained policies, <cfg>-<hash> each")
 	f.StringVar(&run.out, "out", "", "results directory ")
@@ -84,12 +86,16 @@ func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.C
 	if err != nil {
 		return err
 	}
+	found, err := b.readManifests(app)
+	if err != nil {
+		return err
+	}
 	plan := enginePlan(app, engine)
 	plan.Seeds = b.seeds
 	if plan.Sources, err = b.load.sources(app, sim.ReplayOptions{}); err != nil {
 		return err
 	}
-	named, err := controllerSpecs(b.controllers, app)
+	named, err := controllerSpecs(b.controllers, app, found)
 	if err != nil {
 		return err
 	}
@@ -109,6 +115,26 @@ func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.C
 		b.out = filepath.Join("results", plan.Hash())
 	}
 	return b.measure(c.Context(), w, app, &plan)
+}
+
+// readManifests reads the manifests among the controllers; the application takes over what their workloads say.
+func (b *benchmarkRun) readManifests(app *loadedApp) (map[string]*manifests, error) {
+	serve, err := parseServe(b.serve)
+	if err != nil {
+		return nil, err
+	}
+	found, err := readManifests(b.controllers, app, serve)
+	if err != nil {
+		return nil, err
+	}
+	for _, word := range b.controllers {
+		if m := found[word]; m != nil {
+			for _, note := range m.notes {
+				app.notes = append(app.notes, fmt.Sprintf("Manifests %s: %s", word, note))
+			}
+		}
+	}
+	return found, nil
 }
 
 // checkOut finds out before the work whether results can be written.
@@ -148,7 +174,7 @@ func (b *benchmarkRun) measure(ctx context.Context, w *world, app *loadedApp, pl
 	if err != nil {
 		return err
 	}
-	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " ")}
+	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " "), Settings: app.settings()}
 	if b.out != "" {
 		if err := benchmark.WriteResults(b.out, summary, info); err != nil {
 			return err

@@ -18,6 +18,8 @@ const controllerHelp = `Controllers:
   static, static:N        never scales: keeps what the first level of the load needs, or N replicas of everything
   hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
   hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
+  FILE.yaml, DIRECTORY    Kubernetes manifests: HorizontalPodAutoscalers, ScaledObjects, VerticalPodAutoscalers; what
+                          Deployments beside them request and limit holds for all controllers (docs/manifests.md)
   policy:FILE             a trained policy; NAME=policy:FILE lists it under a name
   random                  uniformly random allowed actions
   oracle                  knows the future load, pays start-up times: the bound`
@@ -28,8 +30,11 @@ var hpaSet = []string{
 	"hpa:cpu-20-mem-80", "hpa:cpu-40-mem-80", "hpa:cpu-60-mem-80", "hpa:cpu-80-mem-80",
 }
 
-// controllerSpec turns a user's word into a controller of a plan.
-func controllerSpec(word string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+// controllerSpec turns a user's word into a controller of a plan. found are the manifests among the words.
+func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*benchmark.ControllerSpec, error) {
+	if m := found[word]; m != nil {
+		return m.spec(), nil
+	}
 	if name, policy, ok := strings.Cut(word, "=policy:"); ok {
 		return policySpec(name, policy, app)
 	}
@@ -53,7 +58,7 @@ func controllerSpec(word string, app *loadedApp) (*benchmark.ControllerSpec, err
 	case "policy":
 		return policySpec(word, rest, app)
 	}
-	return nil, usagef("--controller %s: unknown controller; one of static, static:N, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, policy:FILE, random, oracle", word)
+	return nil, usagef("--controller %s: unknown controller; one of static, static:N, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, policy:FILE, random, oracle, or a path of manifests (.yaml, .yml, .json, or a directory)", word)
 }
 
 func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
@@ -93,10 +98,10 @@ func policySpec(name, path string, app *loadedApp) (*benchmark.ControllerSpec, e
 }
 
 // controllerSpecs turns words into controllers.
-func controllerSpecs(words []string, app *loadedApp) ([]benchmark.ControllerSpec, error) {
+func controllerSpecs(words []string, app *loadedApp, found map[string]*manifests) ([]benchmark.ControllerSpec, error) {
 	var out []benchmark.ControllerSpec
 	for _, word := range words {
-		spec, err := controllerSpec(word, app)
+		spec, err := controllerSpec(word, app, found)
 		if err != nil {
 			return nil, err
 		}

@@ -117,6 +117,7 @@ func appOfResults(dir, name string) (*loadedApp, error) {
 			Name string `yaml:"name"`
 			Hash string `yaml:"hash"`
 		} `yaml:"application"`
+		Settings *appSettings `yaml:"settings"`
 	}
 	if err := yaml.Unmarshal(data, &config); err != nil {
 		return nil, fmt.Errorf("results: %s: %w", path, err)
@@ -128,8 +129,17 @@ func appOfResults(dir, name string) (*loadedApp, error) {
 	if err != nil {
 		return nil, withHint(err, "name the application of the results with --app")
 	}
-	if app.hash != config.Application.Hash {
-		return nil, fmt.Errorf("the results in %s are of another application (%s) than %s (%s); name its file with --app", dir, config.Application.Hash, name, app.hash)
+	want := config.Application.Hash
+	if config.Settings != nil {
+		want = config.Settings.File
+	}
+	if app.hash != want {
+		return nil, fmt.Errorf("the results in %s are of another application (%s) than %s (%s); name its file with --app", dir, want, name, app.hash)
+	}
+	if config.Settings != nil {
+		if err := app.restore(config.Settings); err != nil {
+			return nil, fmt.Errorf("results: %s: settings: %w", path, err)
+		}
 	}
 	return app, nil
 }

@@ -25,7 +25,9 @@ var defaultScenarios = sim.DefaultEnvConfig().Scenarios
 // loadedApp is an application with what identifies its file.
 type loadedApp struct {
 	*sim.App
-	hash string
+	hash  string
+	file  string   // hash of its file where manifests changed it, else empty
+	notes []string // of the manifests that changed it, as results show them
 }
 
 // loadApp reads a built-in application or the file at a path.
@@ -38,7 +40,7 @@ func loadApp(word string) (*loadedApp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loadedApp{app, hashOf(f.Data)}, nil
+	return &loadedApp{App: app, hash: hashOf(f.Data)}, nil
 }
 
 // newEngine makes engines to train on: the fast one.
@@ -74,6 +76,9 @@ func (l *loadFlags) register(f *pflag.FlagSet, scenarios []string) {
 func printAppWarnings(out io.Writer, app *loadedApp) {
 	for _, warning := range app.Warnings {
 		fmt.Fprintf(out, "Application %s: %s\n", app.Name, warning)
+	}
+	for _, note := range app.notes {
+		fmt.Fprintln(out, note)
 	}
 }
 

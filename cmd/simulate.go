@@ -19,6 +19,7 @@ scaling lag, cost amplification and what stands beside them.
 ` + controllerHelp,
 		Example: `  grlscaler simulate --controller hpa:cpu-60 --scenario rushsale
   grlscaler simulate --controller hpa:cpu-60 --scenario rushsale --engine des
+  grlscaler simulate --controller ./manifests/,hpa:cpu-60 --scenario peak
   grlscaler simulate --controller hpa:cpu-40,hpa:cpu-80,oracle --trace testdata/recordings/h_rushsale`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			run.seeds = []uint64{seed}
@@ -30,6 +31,7 @@ scaling lag, cost amplification and what stands beside them.
 	run.load.register(f, []string{"rushsale"})
 	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
 	run.engine.register(f)
+	registerServe(f, &run.serve)
 	f.Uint64Var(&seed, "seed", 1, "names the random numbers: arrivals, start-up times, noise")
 	f.StringVar(&run.out, "out", "", "directory to write the results to: tables, every run, every step")
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")

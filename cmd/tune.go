@@ -249,7 +249,7 @@ func (t *hpaTuning) compare(ctx context.Context, w *world, plan benchmark.Plan, 
 	plan.Seeds = seedsFrom(firstBenchmarkSeed, t.count)
 	plan.StepSeeds = nil
 	app := &loadedApp{App: plan.App, hash: plan.AppHash}
-	others, err := controllerSpecs([]string{"hpa:cpu-50", "hpa:cpu-80", "static", "oracle"}, app)
+	others, err := controllerSpecs([]string{"hpa:cpu-50", "hpa:cpu-80", "static", "oracle"}, app, nil)
 	if err != nil {
 		return err
 	}

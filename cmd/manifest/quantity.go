@@ -21,6 +21,19 @@ func parseQuantity(s string) (resource.Quantity, error) {
 	return resource.ParseQuantity(s)
 }
 
+// ParseMillis reads a quantity, such as 250m, 0.5 or 64Mi, in thousandths, rounded up as Kubernetes does.
+func ParseMillis(s string) (int64, error) {
+	q, err := parseQuantity(s)
+	if err != nil {
+		return 0, err
+	}
+	v, _, ok := scaled(q, 3)
+	if !ok {
+		return 0, errors.New("too large")
+	}
+	return v, nil
+}
+
 // scaled returns q in units of 10^-digits. What is finer is rounded away from zero, as Quantity.MilliValue and Value
 // do; exact is false then. ok is false if the result does not fit, where those would wrap around.
 func scaled(q resource.Quantity, digits int) (v int64, exact, ok bool) {

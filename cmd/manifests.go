@@ -1,0 +1,256 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/cmd/manifest"
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
+	"github.com/grlscaler/grlscaler/sim/keda"
+	"github.com/grlscaler/grlscaler/sim/vpa"
+)
+
+// manifests are the autoscalers of a file or directory, for the services of an application.
+type manifests struct {
+	word  string
+	hash  string
+	set   *manifest.Set
+	hpas  map[int]*hpa.Spec // by service
+	keda  map[int]*keda.Spec
+	vpas  map[int]*vpa.Spec
+	serve serveRules
+	notes []string
+}
+
+// isManifest tells whether a word that names a controller is a path of manifests.
+func isManifest(word string) bool {
+	switch strings.ToLower(filepath.Ext(word)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	info, err := os.Stat(word)
+	return err == nil && info.IsDir()
+}
+
+// readManifests reads the manifests among words that name controllers, and gives the application the resources of their workloads.
+// What the sets say of one service must agree: all controllers of a plan meet one application.
+func readManifests(words []string, app *loadedApp, serve serveRules) (map[string]*manifests, error) {
+	out := map[string]*manifests{}
+	merged := &workloads{}
+	for _, word := range words {
+		if !isManifest(word) || out[word] != nil {
+			continue
+		}
+		set, err := manifest.Read(word)
+		if err != nil {
+			return nil, err
+		}
+		m := &manifests{word: word, set: set, serve: serve, hpas: map[int]*hpa.Spec{}, keda: map[int]*keda.Spec{}, vpas: map[int]*vpa.Spec{}}
+		if m.hash, err = hashManifests(word); err != nil {
+			return nil, err
+		}
+		if err := m.resolve(app.App); err != nil {
+			return nil, err
+		}
+		if err := merged.add(app.App, m); err != nil {
+			return nil, err
+		}
+		out[word] = m
+	}
+	merged.apply(app)
+	return out, nil
+}
+
+// hashManifests identifies what was read.
+func hashManifests(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		data, err := os.ReadFile(path)
+		return hashOf(data), err
+	}
+	var all []byte
+	err = filepath.WalkDir(path, func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !isManifest(name) {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		all = append(append(all, name...), data...)
+		return err
+	})
+	return hashOf(all), err
+}
+
+// resolve finds the service that each autoscaler scales, and turns the objects into what the simulator runs.
+func (m *manifests) resolve(app *sim.App) error {
+	var errs []error
+	object := func(o *manifest.Object, t manifest.Target, convert func(service int) error) {
+		s := serviceOf(app, t.Name)
+		if s < 0 {
+			errs = append(errs, fmt.Errorf("%s: %s scales %s, which is no service of application %s; its services are %s", o.Source, o.Label(), t, app.Name, strings.Join(serviceNames(app), ", ")))
+			return
+		}
+		if err := convert(s); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", o.Source, o.Label(), err))
+		}
+	}
+	for i := range m.set.HPAs {
+		h := &m.set.HPAs[i]
+		object(&h.Object, h.Target, func(s int) error {
+			spec := h.Spec
+			spec.Metrics = slices.Clone(spec.Metrics)
+			for k := range spec.Metrics {
+				if spec.Metrics[k].Type == hpa.ContainerResourceMetric {
+					spec.Metrics[k].Container = sim.HPAContainer // simulated pods have one container
+				}
+			}
+			m.hpas[s] = &spec
+			return m.checkServed(app, s, spec.Metrics)
+		})
+	}
+	for i := range m.set.ScaledObjects {
+		o := &m.set.ScaledObjects[i]
+		object(&o.Object, o.Target, func(s int) (err error) {
+			m.keda[s], err = kedaSpec(o)
+			return err
+		})
+	}
+	for i := range m.set.VPAs {
+		v := &m.set.VPAs[i]
+		object(&v.Object, v.Target, func(s int) error {
+			m.vpas[s] = vpaSpec(v)
+			if v.UpdateMode == manifest.UpdateInitial {
+				m.notes = append(m.notes, fmt.Sprintf("%s: %s: updateMode Initial changes nothing here: simulated replicas of a service have one limit", v.Source, v.Label()))
+			}
+			return m.vpas[s].Validate()
+		})
+	}
+	m.notes = append(m.notes, m.set.Warnings()...)
+	if n := len(m.set.Skipped); n > 0 {
+		m.notes = append(m.notes, fmt.Sprintf("skipped %s: %s", plural(n, "object", "objects"), skippedKinds(m.set.Skipped)))
+	}
+	if len(errs) == 0 && len(m.hpas)+len(m.keda)+len(m.vpas) == 0 {
+		return fmt.Errorf("%s: no HorizontalPodAutoscaler, ScaledObject or VerticalPodAutoscaler in it", m.word)
+	}
+	return errors.Join(errs...)
+}
+
+// checkServed finds out early whether metrics other than resources are served.
+func (m *manifests) checkServed(app *sim.App, s int, metrics []hpa.MetricSpec) error {
+	var errs []error
+	for i := range metrics {
+		switch metrics[i].Type {
+		case hpa.PodsMetric, hpa.ObjectMetric, hpa.ExternalMetric:
+			if _, err := m.serve.find(app, s, metrics[i].Name); err != nil {
+				errs = append(errs, fmt.Errorf("spec.metrics[%d]: %w", i, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func skippedKinds(list []manifest.Skipped) string {
+	count := map[string]int{}
+	var order []string
+	for _, s := range list {
+		if count[s.Kind]++; count[s.Kind] == 1 {
+			order = append(order, s.Kind)
+		}
+	}
+	for i, kind := range order {
+		order[i] = fmt.Sprintf("%d %s", count[kind], kind)
+	}
+	return strings.Join(order, ", ")
+}
+
+func serviceNames(app *sim.App) []string {
+	var names []string
+	for s := range app.Services {
+		names = append(names, app.Services[s].Name)
+	}
+	return names
+}
+
+// serviceOf finds the service that a workload's name stands for: the same name, or with what charts commonly add to it
+// ("cartservice", "redis-cart", "shop-frontend"). -1 if there is none, or more than one by the last rule.
+func serviceOf(app *sim.App, name string) int {
+	if s := app.ServiceIndex(name); s >= 0 {
+		return s
+	}
+	for _, suffix := range []string{"-service", "service", "-svc", "-deployment"} {
+		if short, ok := strings.CutSuffix(name, suffix); ok {
+			if s := app.ServiceIndex(short); s >= 0 {
+				return s
+			}
+		}
+	}
+	found := -1
+	parts := strings.Split(name, "-")
+	for s := range app.Services {
+		if slices.Contains(parts, app.Services[s].Name) {
+			if found >= 0 {
+				return serviceOfFirst(app, parts)
+			}
+			found = s
+		}
+	}
+	return found
+}
+
+// serviceOfFirst decides between several parts of a name that are services: the first ("redis-cart" is a redis).
+func serviceOfFirst(app *sim.App, parts []string) int {
+	for _, p := range parts {
+		if s := app.ServiceIndex(p); s >= 0 {
+			return s
+		}
+	}
+	return -1
+}
+
+// spec is the controller of a plan.
+func (m *manifests) spec() *benchmark.ControllerSpec {
+	name := filepath.Base(filepath.Clean(m.word))
+	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindAutoscaler, Hash: m.hash + " " + m.serve.String(), New: func() (sim.Controller, error) {
+		var members []sim.Controller
+		cfg := hpa.DefaultConfig()
+		cfg.ScaleToZero = true // what the manifests allow has been checked
+		if len(m.hpas) > 0 {
+			c, err := sim.NewHPA(name, cfg, func(_ *sim.App, s int) *hpa.Spec { return m.hpas[s] })
+			if err != nil {
+				return nil, err
+			}
+			c.Serve = func(app *sim.App, s int, metric *hpa.MetricSpec) (sim.ServedMetric, error) {
+				return m.serve.find(app, s, metric.Name)
+			}
+			members = append(members, c)
+		}
+		if len(m.keda) > 0 {
+			c, err := sim.NewKEDA(name, cfg, sim.KEDAObjects{
+				Spec: func(_ *sim.App, s int) *keda.Spec { return m.keda[s] },
+				Serve: func(app *sim.App, s int, t *keda.Trigger) (sim.ServedMetric, error) {
+					return m.serve.find(app, s, t.Prometheus.Query)
+				},
+			})
+			if err != nil {
+				return nil, err
+			}
+			members = append(members, c)
+		}
+		if len(m.vpas) > 0 {
+			c, err := sim.NewVPA(name, vpa.DefaultConfig(), func(_ *sim.App, s int) *vpa.Spec { return m.vpas[s] })
+			if err != nil {
+				return nil, err
+			}
+			members = append(members, c)
+		}
+		return sim.NewGroup(name, members...), nil
+	}}
+}
