@@ -22,14 +22,15 @@ const decisionsHeader = "controller,scenario,seed,t_s,service,from,to,rule,metri
 type decisionRecorder struct {
 	app    *sim.App
 	prefix string // controller,scenario,seed,
+	span   Span
 	out    bytes.Buffer
 	start  float64 // seconds at which the counted part begins, -1 before
 }
 
 var _ sim.Recorder = (*decisionRecorder)(nil)
 
-func newDecisionRecorder(app *sim.App, prefix string) *decisionRecorder {
-	return &decisionRecorder{app: app, prefix: prefix, start: -1}
+func newDecisionRecorder(app *sim.App, prefix string, span Span) *decisionRecorder {
+	return &decisionRecorder{app: app, prefix: prefix, span: span, start: -1}
 }
 
 // RecordTick does nothing.
@@ -45,6 +46,9 @@ func (r *decisionRecorder) RecordDecision(d *sim.DecisionRecord) {
 	}
 	if r.start < 0 {
 		r.start = d.At.Seconds()
+	}
+	if !r.span.holds(d.At.Seconds() - r.start) {
+		return
 	}
 	at := formatFixed(d.At.Seconds()-r.start, 0)
 	for i := range d.Reasons {

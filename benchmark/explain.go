@@ -281,3 +281,50 @@ func (f fields) step() (ServiceStep, error) {
 	v, err := f.numbers("needed", "spec", "ready", "starting", "pending", "rps", "p95_ms")
 	return ServiceStep{int(v[0]), int(v[1]), int(v[2]), int(v[3]), int(v[4]), v[5], v[6]}, err
 }
+
+// Short is the service that a span of a run was shortest of.
+type Short struct {
+	Service       string
+	At            time.Duration // within its worst interval
+	Missing       int           // replicas needed and not ready then
+	Ready, Needed int
+	P95Ms         float64
+}
+
+// Shortage finds, between two times of a run, the service and interval with most replicas needed and not ready, relative to what was
+// needed; if there is none, those with the highest p95. The run is that of the question.
+func Shortage(dir string, q Question, from, to time.Duration) (*Short, error) {
+	_, rows, err := readRun(filepath.Join(dir, "steps.csv.gz"), stepsHeader, q)
+	if err != nil {
+		return nil, err
+	}
+	var worst, slowest *Short
+	share := 0.0
+	for _, row := range rows {
+		end, err := row.seconds("t_s")
+		if err != nil {
+			return nil, err
+		}
+		if row["service"] == AllServices || end <= from || end > to {
+			continue
+		}
+		step, err := row.step()
+		if err != nil {
+			return nil, err
+		}
+		x := Short{Service: row["service"], At: max(end-sim.ControlInterval, 0), Ready: step.Ready, Needed: step.Needed, Missing: step.Needed - step.Ready, P95Ms: step.P95Ms}
+		if missing := float64(x.Missing) / max(float64(x.Needed), 1); x.Missing > 0 && missing > share {
+			worst, share = &x, missing
+		}
+		if slowest == nil || x.P95Ms > slowest.P95Ms {
+			slowest = &x
+		}
+	}
+	switch {
+	case worst != nil:
+		return worst, nil
+	case slowest != nil:
+		return slowest, nil
+	}
+	return nil, fmt.Errorf("results %s: no steps from %v to %v", dir, from, to)
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/grlscaler/grlscaler/sim"
 )
@@ -61,7 +62,16 @@ type Plan struct {
 	Sources     []SourceSpec
 	Seeds       []uint64
 	StepSeeds   []uint64 // seeds whose trials are kept step by step; nil means the first of Seeds
+	StepSpan    Span     // the part of a run that is kept step by step; the zero value is all of it
 	Version     string   // of the program: trials of another version are not reused
+}
+
+// Span is a part of a run, from the start of its counted part.
+type Span struct{ From, To time.Duration }
+
+// holds tells whether a control interval that begins so many seconds into the run is in the span.
+func (s Span) holds(seconds float64) bool {
+	return s == Span{} || seconds >= s.From.Seconds() && seconds < s.To.Seconds()
 }
 
 // Trial is one run of a plan. Index is its place: sources in order, for each the seeds, for each the controllers.
@@ -161,7 +171,7 @@ func (p *Plan) key(i int) string {
 	h := sha256.New()
 	for _, part := range []any{
 		metricsVersion, p.Version, p.App.Name, p.AppHash, p.Engine.Name, p.Engine.Hash, fmt.Sprintf("%+v", p.Metrics),
-		p.Sources[s].Source.Name(), p.Sources[s].Hash, p.Seeds[k], p.Controllers[c].Name, p.Controllers[c].Hash,
+		p.Sources[s].Source.Name(), p.Sources[s].Hash, p.Seeds[k], p.Controllers[c].Name, p.Controllers[c].Hash, p.StepSpan,
 	} {
 		fmt.Fprintf(h, "%q\n", fmt.Sprint(part))
 	}

@@ -232,8 +232,8 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 	var steps *stepRecorder
 	var decisions *decisionRecorder
 	if p.keepsSteps(trial.Seed) {
-		steps = newStepRecorder(p.App, trial)
-		decisions = newDecisionRecorder(p.App, steps.prefix)
+		steps = newStepRecorder(p.App, trial, p.StepSpan)
+		decisions = newDecisionRecorder(p.App, steps.prefix, p.StepSpan)
 		rec = append(rec, steps, decisions)
 	}
 	if err := sim.RunController(p.App, w.engine, ep, interruptible{w.controllers[c], ctx}, trial.Seed, p.Metrics, rec); err != nil {

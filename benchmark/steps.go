@@ -32,6 +32,7 @@ const stepsHeader = "controller,scenario,seed,t_s,service,needed,spec,ready,star
 type stepRecorder struct {
 	app    *sim.App
 	prefix string // controller,scenario,seed,
+	span   Span
 	out    bytes.Buffer
 
 	start    float64 // seconds at which the counted part begins, -1 before
@@ -50,9 +51,9 @@ type stepSums struct {
 
 var _ sim.Recorder = (*stepRecorder)(nil)
 
-func newStepRecorder(app *sim.App, t Trial) *stepRecorder {
+func newStepRecorder(app *sim.App, t Trial, span Span) *stepRecorder {
 	return &stepRecorder{
-		app: app, prefix: csvField(t.Controller) + "," + csvField(t.Scenario) + "," + strconv.FormatUint(t.Seed, 10) + ",",
+		app: app, span: span, prefix: csvField(t.Controller) + "," + csvField(t.Scenario) + "," + strconv.FormatUint(t.Seed, 10) + ",",
 		start: -1, services: make([]stepSums, len(app.Services)), hists: make([]sim.Histogram, len(app.Endpoints)),
 		final: make([]sim.ServiceState, len(app.Services)),
 	}
@@ -100,6 +101,10 @@ func (r *stepRecorder) RecordInterval(i *sim.IntervalRecord) {
 	if !i.Counted {
 		return
 	}
+	defer r.next()
+	if !r.span.holds(i.From.Seconds() - r.start) {
+		return
+	}
 	at := formatFixed(i.To.Seconds()-r.start, 0)
 	var all sim.ServiceState
 	requests, used := 0.0, 0.0
@@ -125,6 +130,10 @@ func (r *stepRecorder) RecordInterval(i *sim.IntervalRecord) {
 		r.row(at, csvField(r.app.Services[s].Name), &r.services[s], v, float64(v.Ready+v.Starting)*v.RequestMillis,
 			formatFixed(v.QuotaMillis, 1), "", formatFixed(r.services[s].throttled/max(r.windows, 1), 4), "")
 	}
+}
+
+// next begins another interval.
+func (r *stepRecorder) next() {
 	clear(r.services)
 	clear(r.hists)
 	r.total, r.windows = stepSums{}, 0

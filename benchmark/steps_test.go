@@ -17,7 +17,7 @@ func TestSteps(t *testing.T) {
 	busy := scriptTick{ready: []int{1, 3}, starting: []int{1, 0}, needed: []int{2, 2}, used: []float64{90, 120},
 		endpoints: []scriptEndpoint{{offered: 20, failed: 2, late: 4, ms: 40}, {offered: 5, late: 1, ms: 20}}}
 	sc := script{app: app, warmup: 15, reward: -0.5, ticks: append(constant(30, calm), constant(15, busy)...)}
-	r := newStepRecorder(app, Trial{Controller: `a "quoted", name`, Scenario: "peak", Seed: 3})
+	r := newStepRecorder(app, Trial{Controller: `a "quoted", name`, Scenario: "peak", Seed: 3}, Span{})
 	sc.play(r)
 	p95 := func(ms float64) string { // what a histogram of nothing but ms and shorter ones says, if at least 5 % are ms
 		var h sim.Histogram

@@ -42,7 +42,7 @@ amplification, with confidence intervals.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newSimulate(w), newTrain(w), newBenchmark(w), newTrace(w), newCalibrate(w), newValidate(w), newTune(w), newExplain(w))
+	root.AddCommand(newSimulate(w), newTrain(w), newBenchmark(w), newTrace(w), newCalibrate(w), newValidate(w), newTune(w), newExplain(w), newWhatIf(w))
 	for _, c := range root.Commands() {
 		usageArgs(c)
 	}
@@ -50,7 +50,7 @@ amplification, with confidence intervals.`,
 	// A word that is no command is a usage error; without one, the help.
 	root.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usagef("unknown command %q; one of simulate, train, benchmark, trace, calibrate, validate, tune, explain", args[0])
+			return usagef("unknown command %q; one of simulate, train, benchmark, trace, calibrate, validate, tune, explain, whatif", args[0])
 		}
 		return nil
 	}

@@ -73,8 +73,8 @@ func (o Objective) String() string {
 // Meets tells whether a score is within the bound.
 func (o Objective) Meets(s *Score) bool { return !o.Bounded || s.SLOViolation <= o.MostViolation }
 
-// compare orders scores, the better one first. Outside the bound fewer violations are better, whatever they cost.
-func (o Objective) compare(a, b *Score) int {
+// Compare orders scores, the better one first. Outside the bound fewer violations are better, whatever they cost.
+func (o Objective) Compare(a, b *Score) int {
 	if !o.Bounded {
 		return cmp.Or(cmp.Compare(a.CAF, b.CAF), cmp.Compare(a.Cost, b.Cost))
 	}
@@ -92,5 +92,5 @@ func (o Objective) compare(a, b *Score) int {
 
 // Best is the best candidate, of equals the first. There must be one.
 func (o Objective) Best(all []Candidate) Candidate {
-	return slices.MinFunc(all, func(a, b Candidate) int { return o.compare(&a.Score, &b.Score) })
+	return slices.MinFunc(all, func(a, b Candidate) int { return o.Compare(&a.Score, &b.Score) })
 }

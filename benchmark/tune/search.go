@@ -167,7 +167,7 @@ func (s *search) parent() *Candidate {
 	}
 	const best = 8
 	order := slices.Clone(s.all)
-	slices.SortStableFunc(order, func(a, b Candidate) int { return s.o.Objective.compare(&a.Score, &b.Score) })
+	slices.SortStableFunc(order, func(a, b Candidate) int { return s.o.Objective.Compare(&a.Score, &b.Score) })
 	return &order[s.random.IntN(min(best, len(order)))]
 }
 

@@ -122,6 +122,19 @@ func Summarise(rows []Row, q Quantity, class Class, keep func(*Row) bool) Stat {
 	return newStat(errs)
 }
 
+// Overall is Summarise over all classes.
+func Overall(rows []Row, q Quantity, keep func(*Row) bool) Stat {
+	var errs []float64
+	for i := range rows {
+		if r := &rows[i]; keep == nil || keep(r) {
+			if e, ok := r.Error(q); ok {
+				errs = append(errs, e)
+			}
+		}
+	}
+	return newStat(errs)
+}
+
 // IsKind keeps the rows of one kind.
 func IsKind(k Kind) func(*Row) bool { return func(r *Row) bool { return r.Kind == k } }
 
