@@ -2,7 +2,6 @@ package trace
 
 import (
 	"fmt"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,13 +84,24 @@ func labelOf(metric map[string]string, labels []string) (name, label string) {
 		case slices.Contains(podLabels, label):
 			v = podOwner(v)
 		case label == "instance":
-			if host, _, err := net.SplitHostPort(v); err == nil {
-				v = host
-			}
+			v = withoutPort(v)
 		}
 		return v, label
 	}
 	return "", ""
+}
+
+// withoutPort takes the port from an address such as 10.0.0.1:9100 or [fd00::1]:9100.
+func withoutPort(address string) string {
+	i := strings.LastIndexByte(address, ':')
+	host := address[:max(i, 0)]
+	if bare, ok := strings.CutPrefix(host, "["); ok {
+		return strings.TrimSuffix(bare, "]")
+	}
+	if host == "" || strings.Contains(host, ":") { // no port, or an IPv6 address without one
+		return address
+	}
+	return host
 }
 
 // naming gives the series of one answer their names.

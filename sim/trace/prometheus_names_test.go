@@ -52,6 +52,8 @@ func TestLabelOf(t *testing.T) {
 		{"Locust's name", map[string]string{"name": "/cart", "method": "GET"}, d.Endpoint, "/cart", "name"},
 		{"a node by its address", map[string]string{"instance": "10.0.0.1:9100"}, d.Node, "10.0.0.1", "instance"},
 		{"a node by its name", map[string]string{"instance": "worker-1"}, d.Node, "worker-1", "instance"},
+		{"an IPv6 address", map[string]string{"instance": "[fd00::1]:9100"}, d.Node, "fd00::1", "instance"},
+		{"without a port", map[string]string{"instance": "fd00::1"}, d.Node, "fd00::1", "instance"},
 		{"none", map[string]string{"app": "web"}, d.Service, "", ""},
 		{"one that is asked for", map[string]string{"app": "web", "service": "x"}, []string{"app"}, "web", "app"},
 	} {
