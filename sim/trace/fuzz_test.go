@@ -194,3 +194,67 @@ func FuzzImportRecorded(f *testing.F) {
 		accepted(t, rec)
 	})
 }
+
+func FuzzImportPrometheus(f *testing.F) {
+	seeds(f, "testdata/badimport/prom_*.txtar", func(fsys fstest.MapFS) {
+		for name, file := range fsys {
+			if quantity, ok := answerName(name); ok && len(file.Data) < 2048 {
+				f.Add(uint8(quantityOrder(quantity)+1), int64(0), file.Data)
+			}
+		}
+	})
+	f.Add(uint8(0), int64(30_000), []byte(`{"endpoint_rps":`+string(answerText(promLine{"endpoint=a", t0, 15, vals(1, 2, 3, 4)}))+
+		`,"endpoint_p95_ms":`+string(answerText(promLine{"endpoint=a", t0, 15, vals(1, 2, 3, 4)}))+
+		`,"service_cpu_seconds_total":`+string(answerText(promLine{"pod=a-0", t0 + 7, 15, vals(1, 2, 0, 4)}))+`}`))
+	f.Add(uint8(1), int64(0), answerText(promLine{"endpoint=a", t0, 15, []any{"NaN", "+Inf", 1.0, 1e300}}))
+	all := Quantities()
+	f.Fuzz(func(t *testing.T, which uint8, intervalMs int64, data []byte) {
+		opt := ImportOptions{AllowGaps: len(data)%2 == 0, Fill: len(data)%3 == 0, AbsentIsZero: len(data)%5 == 0}
+		if ms := intervalMs % 86_400_000; ms >= 100 {
+			opt.Interval = time.Duration(ms) * time.Millisecond
+		}
+		out := newFindings(0)
+		var answers []Answer
+		if i := int(which) % (len(all) + 1); i == 0 {
+			answers = splitAnswers("answers.json", data, out)
+		} else {
+			answers = []Answer{{Quantity: all[i-1].Name, File: "answer.json", Data: data}}
+		}
+		if err := out.err(); err != nil {
+			oneErrorPerLine(t, err)
+			return
+		}
+		rec, err := ImportPrometheus(answers, opt)
+		if err != nil {
+			oneErrorPerLine(t, err)
+			return
+		}
+		accepted(t, rec)
+	})
+}
+
+func FuzzImportLocust(f *testing.F) {
+	seeds(f, "testdata/badimport/locust*.txtar", func(fsys fstest.MapFS) {
+		if fsys["h.csv"] != nil {
+			f.Add(int64(0), fsys["h.csv"].Data)
+		}
+	})
+	data, err := os.ReadFile("testdata/locust/aggregated.csv")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(int64(3000), data)
+	f.Add(int64(5000), []byte(locustHeader+"100,1,,Aggregated,0,0,N/A,N/A,N/A,N/A,0,0,0\n110,1,GET,a,9,9,1,2,3,4,150,0,1\n120,1,GET,a,9,9,1,2,3,2,20,0,1\n"))
+	f.Fuzz(func(t *testing.T, intervalMs int64, data []byte) {
+		opt := ImportOptions{AllowGaps: len(data)%2 == 0, Fill: len(data)%3 == 0}
+		if ms := intervalMs % 86_400_000; ms >= 100 {
+			opt.Interval = time.Duration(ms) * time.Millisecond
+		}
+		rec, err := ImportLocust(bytes.NewReader(data), "h.csv", opt)
+		if err != nil {
+			oneErrorPerLine(t, err)
+			return
+		}
+		accepted(t, rec)
+	})
+}

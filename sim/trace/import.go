@@ -34,6 +34,13 @@ type ImportOptions struct {
 	Point string
 	// WarmUp (recorded) keeps the warm-up before the run; t = 0 is then its start.
 	WarmUp bool
+	// Labels (prometheus) say in which labels names are looked for.
+	Labels Labels
+	// Rename (prometheus, locust) gives names of endpoints, services and nodes another name: those of an application file.
+	Rename map[string]string
+	// AbsentIsZero (prometheus) takes the rate of requests of a name as 0 where it is missing and others are there: a counter that
+	// was not yet made.
+	AbsentIsZero bool
 }
 
 // Option names an option of ImportOptions that not every importer knows.
@@ -49,13 +56,21 @@ const (
 	OptionTrafficUnit    Option = "traffic-unit"
 	OptionPoint          Option = "point"
 	OptionWarmUp         Option = "warm-up"
+
+	OptionServiceLabel     Option = "service-label"
+	OptionEndpointLabel    Option = "endpoint-label"
+	OptionNodeLabel        Option = "node-label"
+	OptionSourceLabel      Option = "source-label"
+	OptionDestinationLabel Option = "destination-label"
+	OptionRename           Option = "rename"
+	OptionAbsentIsZero     Option = "absent-is-zero"
 )
 
 // Importer describes a format that can be turned into a recording.
 type Importer struct {
 	Name    string
 	Summary string // one line
-	Source  string // what src is: "a file" or "a directory"
+	Source  string // what src is: "a file", "a directory", or either
 	Options []Option
 	run     func(src string, opt ImportOptions) (*Recording, error)
 }
@@ -71,6 +86,11 @@ func Importers() []Importer {
 			[]Option{OptionInterval, OptionFill, OptionPoint, OptionWarmUp}, func(src string, opt ImportOptions) (*Recording, error) {
 				return ImportRecorded(os.DirFS(src), opt)
 			}},
+		{"prometheus", "saved answers of Prometheus (Thanos, Mimir) to range queries, named after what they hold", "a file or a directory",
+			[]Option{OptionInterval, OptionAllowGaps, OptionFill, OptionServiceLabel, OptionEndpointLabel, OptionNodeLabel, OptionSourceLabel,
+				OptionDestinationLabel, OptionRename, OptionAbsentIsZero}, importPrometheus},
+		{"locust", "stats_history.csv of Locust 2 (locust --csv NAME --csv-full-history)", "a file",
+			[]Option{OptionInterval, OptionAllowGaps, OptionFill, OptionRename}, importFile(ImportLocust)},
 	}
 }
 
@@ -86,10 +106,15 @@ func Import(src string, opt ImportOptions) (*Recording, error) {
 		}
 		return nil, fmt.Errorf("importing %s: there is no importer %q; %s", src, opt.From, didYouMean(opt.From, names))
 	}
-	err := opt.refuseOthers(all[i])
+	return all[i].with(src, opt, all[i].run)
+}
+
+// with checks the options and runs an importer.
+func (m *Importer) with(src string, opt ImportOptions, run func(string, ImportOptions) (*Recording, error)) (*Recording, error) {
+	err := opt.refuseOthers(*m)
 	if err == nil {
 		var rec *Recording
-		if rec, err = all[i].run(src, opt); err == nil {
+		if rec, err = run(src, opt); err == nil {
 			return rec, nil
 		}
 	}
@@ -102,6 +127,9 @@ func (o *ImportOptions) refuseOthers(m Importer) error {
 		OptionInterval: o.Interval != 0, OptionAllowGaps: o.AllowGaps, OptionFill: o.Fill, OptionRateColumn: o.RateColumn != "",
 		OptionKbitPerRequest: o.KbitPerRequest != 0, OptionTrafficUnit: o.TrafficUnit != "",
 		OptionPoint: o.Point != "", OptionWarmUp: o.WarmUp,
+		OptionServiceLabel: o.Labels.Service != nil, OptionEndpointLabel: o.Labels.Endpoint != nil, OptionNodeLabel: o.Labels.Node != nil,
+		OptionSourceLabel: o.Labels.Source != nil, OptionDestinationLabel: o.Labels.Destination != nil,
+		OptionRename: o.Rename != nil, OptionAbsentIsZero: o.AbsentIsZero,
 	}
 	for name, is := range set {
 		if !is {

@@ -75,6 +75,7 @@ func TestBadImports(t *testing.T) {
 			}
 		}
 		var opt ImportOptions
+		src := filepath.Join(dir, ar.files[0].name)
 		for _, line := range strings.Split(ar.comment, "\n") {
 			words, ok := strings.CutPrefix(line, "import ")
 			if !ok {
@@ -95,16 +96,19 @@ func TestBadImports(t *testing.T) {
 				opt.KbitPerRequest = 5
 			case "unit":
 				opt.TrafficUnit = "bytes"
+			case "dir":
+				src = dir
 			case "":
 			default:
 				t.Fatalf("unknown option %q", rest)
 			}
 		}
-		rec, err := Import(filepath.Join(dir, ar.files[0].name), opt)
+		rec, err := Import(src, opt)
 		if err == nil || rec != nil {
 			t.Fatalf("accepted: %v", err)
 		}
-		return strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
+		oneErrorPerLine(t, err)
+		return strings.ReplaceAll(strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""), dir, "DIR")
 	})
 }
 
@@ -118,12 +122,23 @@ func TestImportersKnowTheirOptions(t *testing.T) {
 		OptionTrafficUnit:    func(o *ImportOptions) { o.TrafficUnit = TrafficKbyte },
 		OptionPoint:          func(o *ImportOptions) { o.Point = "up" },
 		OptionWarmUp:         func(o *ImportOptions) { o.WarmUp = true },
+
+		OptionServiceLabel:     func(o *ImportOptions) { o.Labels.Service = []string{"service"} },
+		OptionEndpointLabel:    func(o *ImportOptions) { o.Labels.Endpoint = []string{"endpoint"} },
+		OptionNodeLabel:        func(o *ImportOptions) { o.Labels.Node = []string{"node"} },
+		OptionSourceLabel:      func(o *ImportOptions) { o.Labels.Source = []string{"source"} },
+		OptionDestinationLabel: func(o *ImportOptions) { o.Labels.Destination = []string{"destination"} },
+		OptionRename:           func(o *ImportOptions) { o.Rename = map[string]string{"a": "b"} },
+		OptionAbsentIsZero:     func(o *ImportOptions) { o.AbsentIsZero = true },
 	}
 	dir := t.TempDir()
 	files := map[string]string{
 		"csv":      "t,rps\n0,1\n5,2\n",
 		"gym-hpa":  "date,frontend_num_pods,frontend_cpu_usage,frontend_traffic_in\n2022-01-01 00:00:00,1,2,8\n2022-01-01 00:00:05,1,2,8\n",
 		"recorded": "",
+		"prometheus": `{"endpoint_rps":{"status":"success","data":{"resultType":"matrix","result":[
+			{"metric":{"endpoint":"a"},"values":[[5,"1"],[10,"1"]]}]}}}`,
+		"locust": "Timestamp,Name,Requests/s,Failures/s\n100,a,1,0\n105,a,2,0\n110,a,2,0\n",
 	}
 	for _, imp := range Importers() {
 		src := filepath.Join(dir, imp.Name)
