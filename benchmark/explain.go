@@ -204,6 +204,9 @@ func readRun(path, header string, q Question) (runKey, []fields, error) {
 	case 1:
 		return fitting[0], rows, nil
 	case 0:
+		if len(all) == 0 {
+			return found, nil, fmt.Errorf("results: %s: nothing was decided in any run", path)
+		}
 		return found, nil, fmt.Errorf("results: %s: no such run; there are:\n%s", path, listed(all))
 	}
 	return found, nil, fmt.Errorf("results: %s: several runs fit; choose one:\n%s", path, listed(fitting))

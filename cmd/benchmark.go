@@ -130,7 +130,10 @@ func (b *benchmarkRun) readManifests(app *loadedApp) (map[string]*manifests, err
 	for _, word := range b.controllers {
 		if m := found[word]; m != nil {
 			for _, note := range m.notes {
-				app.notes = append(app.notes, fmt.Sprintf("Manifests %s: %s", word, note))
+				if !strings.HasPrefix(note, word) { // it names a file of it
+					note = word + ": " + note
+				}
+				app.notes = append(app.notes, "Manifests: "+note)
 			}
 		}
 	}

@@ -47,8 +47,14 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--controller %s: %w", word, err)}
 		}
-		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1",
-			New: func() (sim.Controller, error) { return sim.NewHPASet(set) }}, nil
+		original := app.original() // between its bounds, however far manifests beside it may go
+		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1", New: func() (sim.Controller, error) {
+			return sim.NewHPA(word, hpa.DefaultConfig(), func(_ *sim.App, s int) *hpa.Spec {
+				svc := &original.Services[s]
+				spec := set.Spec(svc.Name, sim.HPAContainer, int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas))
+				return &spec
+			})
+		}}, nil
 	case "oracle":
 		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindBound, Hash: "1",
 			New: func() (sim.Controller, error) { return &sim.Oracle{}, nil }}, nil

@@ -27,6 +27,7 @@ type loadedApp struct {
 	*sim.App
 	hash  string
 	file  string   // hash of its file where manifests changed it, else empty
+	base  *sim.App // as the file has it, where manifests changed it, else nil
 	notes []string // of the manifests that changed it, as results show them
 }
 
@@ -41,6 +42,14 @@ func loadApp(word string) (*loadedApp, error) {
 		return nil, err
 	}
 	return &loadedApp{App: app, hash: hashOf(f.Data)}, nil
+}
+
+// original is the application as its file has it, whatever manifests changed.
+func (a *loadedApp) original() *sim.App {
+	if a.base != nil {
+		return a.base
+	}
+	return a.App
 }
 
 // newEngine makes engines to train on: the fast one.
@@ -150,7 +159,7 @@ func loadScenario(word string, app *loadedApp) (*benchmark.SourceSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := sim.NewScenarioSource(sc, app.App)
+	src, err := sim.NewScenarioSourceScaled(sc, app.App, app.original())
 	if err != nil {
 		return nil, err
 	}

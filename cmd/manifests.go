@@ -19,6 +19,7 @@ import (
 // manifests are the autoscalers of a file or directory, for the services of an application.
 type manifests struct {
 	word  string
+	name  string // under which results are listed
 	hash  string
 	set   *manifest.Set
 	hpas  map[int]*hpa.Spec // by service
@@ -43,6 +44,10 @@ func isManifest(word string) bool {
 func readManifests(words []string, app *loadedApp, serve serveRules) (map[string]*manifests, error) {
 	out := map[string]*manifests{}
 	merged := &workloads{}
+	names := map[string]int{}
+	for _, word := range words {
+		names[filepath.Base(filepath.Clean(word))]++
+	}
 	for _, word := range words {
 		if !isManifest(word) || out[word] != nil {
 			continue
@@ -52,6 +57,9 @@ func readManifests(words []string, app *loadedApp, serve serveRules) (map[string
 			return nil, err
 		}
 		m := &manifests{word: word, set: set, serve: serve, hpas: map[int]*hpa.Spec{}, keda: map[int]*keda.Spec{}, vpas: map[int]*vpa.Spec{}}
+		if m.name = filepath.Base(filepath.Clean(word)); names[m.name] > 1 {
+			m.name = filepath.Clean(word)
+		}
 		if m.hash, err = hashManifests(word); err != nil {
 			return nil, err
 		}
@@ -63,8 +71,7 @@ func readManifests(words []string, app *loadedApp, serve serveRules) (map[string
 		}
 		out[word] = m
 	}
-	merged.apply(app)
-	return out, nil
+	return out, merged.apply(app)
 }
 
 // hashManifests identifies what was read.
@@ -98,7 +105,7 @@ func (m *manifests) resolve(app *sim.App) error {
 			errs = append(errs, fmt.Errorf("%s: %s scales %s, which is no service of application %s; its services are %s", o.Source, o.Label(), t, app.Name, strings.Join(serviceNames(app), ", ")))
 			return
 		}
-		if err := convert(s); err != nil {
+		for _, err := range each(convert(s)) {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", o.Source, o.Label(), err))
 		}
 	}
@@ -113,14 +120,22 @@ func (m *manifests) resolve(app *sim.App) error {
 				}
 			}
 			m.hpas[s] = &spec
-			return m.checkServed(app, s, spec.Metrics)
+			return m.checkServed(app, s, &h.Object, spec.Metrics)
 		})
 	}
 	for i := range m.set.ScaledObjects {
 		o := &m.set.ScaledObjects[i]
 		object(&o.Object, o.Target, func(s int) (err error) {
-			m.keda[s], err = kedaSpec(o)
-			return err
+			if m.keda[s], err = kedaSpec(o); err != nil {
+				return err
+			}
+			var errs []error
+			for k, t := range m.keda[s].Triggers {
+				if t.Type == keda.PrometheusTrigger {
+					errs = append(errs, m.served(app, s, &o.Object, fmt.Sprintf("spec.triggers[%d]", k), t.Prometheus.Query))
+				}
+			}
+			return errors.Join(errs...)
 		})
 	}
 	for i := range m.set.VPAs {
@@ -134,6 +149,9 @@ func (m *manifests) resolve(app *sim.App) error {
 		})
 	}
 	m.notes = append(m.notes, m.set.Warnings()...)
+	if alone := m.unscaled(app); len(alone) > 0 {
+		m.notes = append(m.notes, "no autoscaler of the number of replicas for "+strings.Join(alone, ", ")+": they keep what the beginning of the load needs")
+	}
 	if n := len(m.set.Skipped); n > 0 {
 		m.notes = append(m.notes, fmt.Sprintf("skipped %s: %s", plural(n, "object", "objects"), skippedKinds(m.set.Skipped)))
 	}
@@ -144,17 +162,60 @@ func (m *manifests) resolve(app *sim.App) error {
 }
 
 // checkServed finds out early whether metrics other than resources are served.
-func (m *manifests) checkServed(app *sim.App, s int, metrics []hpa.MetricSpec) error {
+func (m *manifests) checkServed(app *sim.App, s int, o *manifest.Object, metrics []hpa.MetricSpec) error {
 	var errs []error
 	for i := range metrics {
 		switch metrics[i].Type {
 		case hpa.PodsMetric, hpa.ObjectMetric, hpa.ExternalMetric:
-			if _, err := m.serve.find(app, s, metrics[i].Name); err != nil {
-				errs = append(errs, fmt.Errorf("spec.metrics[%d]: %w", i, err))
-			}
+			errs = append(errs, m.served(app, s, o, fmt.Sprintf("spec.metrics[%d]", i), metrics[i].Name))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// served notes what a metric is taken for: its query is not evaluated.
+func (m *manifests) served(app *sim.App, s int, o *manifest.Object, at, query string) error {
+	metric, err := m.serve.find(app, s, query)
+	if err != nil {
+		return fmt.Errorf("%s: %w", at, err)
+	}
+	of := "the entry"
+	if metric.Service != sim.Entry {
+		of = app.Services[metric.Service].Name
+	}
+	what := fmt.Sprintf("%s of %s", metric.Quantity, of)
+	if metric.Factor != 0 && metric.Factor != 1 {
+		what += fmt.Sprintf(" times %g", metric.Factor)
+	}
+	m.notes = append(m.notes, fmt.Sprintf("%s: %s: %s: %q is taken for %s over the last scrape; windows, sums and arithmetic of a query are not evaluated (--serve says otherwise)", o.Source, o.Label(), at, query, what))
+	return nil
+}
+
+// each takes joined errors apart.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, each(e)...)
+	}
+	return out
+}
+
+// unscaled are the services whose number of replicas nothing sets.
+func (m *manifests) unscaled(app *sim.App) []string {
+	var names []string
+	for s := range app.Services {
+		if m.hpas[s] == nil && m.keda[s] == nil {
+			names = append(names, app.Services[s].Name)
+		}
+	}
+	return names
 }
 
 func skippedKinds(list []manifest.Skipped) string {
@@ -217,7 +278,7 @@ func serviceOfFirst(app *sim.App, parts []string) int {
 
 // spec is the controller of a plan.
 func (m *manifests) spec() *benchmark.ControllerSpec {
-	name := filepath.Base(filepath.Clean(m.word))
+	name := m.name
 	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindAutoscaler, Hash: m.hash + " " + m.serve.String(), New: func() (sim.Controller, error) {
 		var members []sim.Controller
 		cfg := hpa.DefaultConfig()

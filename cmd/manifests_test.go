@@ -59,6 +59,9 @@ func TestServeRules(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %+v", tc.query, got, err, tc.want)
 		}
 	}
+	if _, err := mine.find(app.App, ad, `sum(kube_pod_container_resource_requests{resource="cpu"})`); err == nil {
+		t.Error("what pods request is taken for requests")
+	}
 	if _, err := mine.find(app.App, ad, "weather"); err == nil || !strings.Contains(err.Error(), `metric "weather": not one that the simulated cluster knows`) {
 		t.Errorf("an unknown metric: %v", err)
 	}

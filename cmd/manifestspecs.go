@@ -3,10 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/grlscaler/grlscaler/cmd/manifest"
@@ -74,9 +71,6 @@ func kedaTrigger(in *manifest.Trigger) (keda.Trigger, error) {
 			}
 			t.Prometheus.IgnoreNullValues = &ignore
 		}
-		for _, key := range []string{"serverAddress", "namespace", "metricName", "customHeaders", "queryParameters", "unsafeSsl", "authModes", "timeout", "cortexOrgID"} {
-			m.used[key] = true // says where to ask, which the simulated cluster needs not
-		}
 	case keda.CronTrigger:
 		t.Cron = keda.Cron{Timezone: m.text("timezone", true), Start: m.text("start", true), End: m.text("end", true), DesiredReplicas: int32(m.whole("desiredReplicas"))}
 	default:
@@ -85,10 +79,10 @@ func kedaTrigger(in *manifest.Trigger) (keda.Trigger, error) {
 	return t, m.finish()
 }
 
-// metadata reads a trigger's keys and remembers which.
+// metadata reads a trigger's keys. Others say where and how to ask, which the simulated cluster needs not, or are unknown, which the
+// reader of the manifests warns of.
 type metadata struct {
 	of   map[string]string
-	used map[string]bool
 	errs []error
 }
 
@@ -97,10 +91,6 @@ func (m *metadata) bad(key, what string) {
 }
 
 func (m *metadata) text(key string, needed bool) string {
-	if m.used == nil {
-		m.used = map[string]bool{}
-	}
-	m.used[key] = true
 	v := m.of[key]
 	if v == "" && needed {
 		m.errs = append(m.errs, fmt.Errorf("metadata.%s is missing", key))
@@ -145,14 +135,7 @@ func (m *metadata) quantity(key string) int64 {
 	return v
 }
 
-func (m *metadata) finish() error {
-	for _, key := range slices.Sorted(maps.Keys(m.of)) {
-		if !m.used[key] {
-			m.errs = append(m.errs, fmt.Errorf("metadata.%s: not simulated; known are %s", key, strings.Join(slices.Sorted(maps.Keys(m.used)), ", ")))
-		}
-	}
-	return errors.Join(m.errs...)
-}
+func (m *metadata) finish() error { return errors.Join(m.errs...) }
 
 // vpaSpec is a VerticalPodAutoscaler as the simulator runs it. Policies of a container hold for the one that simulated pods have.
 func vpaSpec(v *manifest.VPA) *vpa.Spec {

@@ -76,19 +76,25 @@ var commonRules = serveRules{
 	{match: regexp.MustCompile(`(?i)histogram_quantile.*seconds|(latency|duration|p95|p99).*seconds`), quantity: sim.P95Latency, factor: 0.001},
 	{match: regexp.MustCompile(`(?i)histogram_quantile|p95|p99|latency|duration`), quantity: sim.P95Latency},
 	{match: regexp.MustCompile(`(?i)in_?flight|concurren|active_requests|queue`), quantity: sim.RequestsInFlight},
-	{match: regexp.MustCompile(`(?i)requests?|rps|qps|response_total|grpc_server_(started|handled)_total|http_server`), quantity: sim.RequestsPerSecond},
+	{match: regexp.MustCompile(`(?i)requests?(_|-)?(total|count|rate|per)|(_|-|\b)(requests?|rps|qps)\b|response_total|grpc_server_(started|handled)_total`), quantity: sim.RequestsPerSecond},
 	{match: regexp.MustCompile(`(?i)cpu_usage_seconds`), quantity: sim.CPUUsage, factor: 0.001},
 }
 
+// common tells whether these are not a user's.
+func (r serveRules) common() bool { return len(r) > 0 && &r[0] == &commonRules[0] }
+
 // labelValue finds the values that a query selects by.
 var labelValue = regexp.MustCompile(`[a-zA-Z_]+\s*=~?\s*"([^"]*)"`)
+
+// foreign are metrics of what a cluster is rather than of what it does.
+var foreign = regexp.MustCompile(`(?i)\bkube_|\bnode_|container_(memory|network|fs)`)
 
 // find says which metric of the simulated cluster a name or query asks for, on behalf of a service's autoscaler.
 func (r serveRules) find(app *sim.App, service int, query string) (sim.ServedMetric, error) {
 	for _, rules := range []serveRules{r, commonRules} {
 		for i := range rules {
 			rule := &rules[i]
-			if !rule.match.MatchString(query) {
+			if !rule.match.MatchString(query) || rules.common() && foreign.MatchString(query) {
 				continue
 			}
 			m := sim.ServedMetric{Quantity: rule.quantity, Factor: rule.factor, Service: service}

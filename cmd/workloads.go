@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/grlscaler/grlscaler/cmd/manifest"
@@ -113,25 +115,39 @@ func workloadOf(in *manifest.Workload) *workload {
 	return x
 }
 
-// apply gives the application a variant with what the workloads say.
-func (w *workloads) apply(app *loadedApp) {
+// apply gives the application a variant with what the workloads say, and then one with the bounds that autoscalers may ask for.
+// The fluid engine is fitted in between: within the bounds of the file, whatever manifests allow, so that two sets of
+// manifests are compared by one engine.
+func (w *workloads) apply(app *loadedApp) error {
 	if len(w.by)+len(w.most) == 0 {
-		return
+		return nil
 	}
-	v := app.Variant()
-	for s := range v.Services {
-		svc := &v.Services[s]
-		if x := w.by[s]; x != nil {
-			x.apply(svc, float64(v.Pools[0].CPUMillis))
+	base, v := app.App, app.App
+	if len(w.by) > 0 {
+		v = base.Variant()
+		for s, x := range w.by {
+			x.apply(&v.Services[s], float64(v.Pools[0].CPUMillis))
 		}
-		if w.most[s] > 0 {
-			svc.MinReplicas, svc.MaxReplicas = w.least[s], w.most[s]
-			svc.InitialReplicas = min(max(svc.InitialReplicas, svc.MinReplicas), svc.MaxReplicas)
+		if !slices.ContainsFunc(sortedServices(w.by), func(s int) bool { return v.Services[s] != base.Services[s] }) {
+			v = base // nothing new
 		}
 	}
-	app.App, app.file = v, app.hash
+	if _, err := sim.NewFluid(v, sim.FluidOptions{}); err != nil {
+		return err
+	}
+	wide := *v
+	wide.Services = slices.Clone(v.Services)
+	for s, most := range w.most {
+		svc := &wide.Services[s]
+		svc.MinReplicas, svc.MaxReplicas = w.least[s], most
+		svc.InitialReplicas = min(max(svc.InitialReplicas, svc.MinReplicas), svc.MaxReplicas)
+	}
+	app.base, app.App, app.file = base, &wide, app.hash
 	app.hash = hashOf(fmt.Appendf(nil, "%s %s %v %v", app.hash, w.hash, w.most, w.least))
+	return nil
 }
+
+func sortedServices(by map[int]*workload) []int { return slices.Sorted(maps.Keys(by)) }
 
 // appSettings say in results which application was run, where manifests changed it.
 type appSettings struct {

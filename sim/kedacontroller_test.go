@@ -38,8 +38,10 @@ func new32(n int32) *int32 { return &n }
 func newTestKEDA(tb testing.TB, spec keda.Spec) *KEDA {
 	tb.Helper()
 	k, err := NewKEDA("keda", hpa.DefaultConfig(), KEDAObjects{
-		Spec:  func(*App, int) *keda.Spec { return &spec },
-		Serve: func(_ *App, s int, _ *keda.Trigger) (ServedMetric, error) { return ServedMetric{Quantity: RequestsPerSecond, Service: Entry}, nil },
+		Spec: func(*App, int) *keda.Spec { return &spec },
+		Serve: func(_ *App, s int, _ *keda.Trigger) (ServedMetric, error) {
+			return ServedMetric{Quantity: RequestsPerSecond, Service: Entry}, nil
+		},
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -165,6 +165,12 @@ var _ LoadSource = (*ScenarioSource)(nil)
 
 // NewScenarioSource fits a scenario to an application.
 func NewScenarioSource(sc *Scenario, app *App) (*ScenarioSource, error) {
+	return NewScenarioSourceScaled(sc, app, app)
+}
+
+// NewScenarioSourceScaled takes the unit "capacity" from another application: so a variant with more replicas or other limits gets the
+// load that the original would.
+func NewScenarioSourceScaled(sc *Scenario, app, original *App) (*ScenarioSource, error) {
 	src := &ScenarioSource{sc: sc, app: app, mix: make([]float64, len(app.Endpoints)), unit: 1}
 	total := 0.0
 	names := app.EndpointNames()
@@ -185,9 +191,9 @@ func NewScenarioSource(sc *Scenario, app *App) (*ScenarioSource, error) {
 		src.mix[e] /= total
 	}
 	if sc.Unit == "capacity" {
-		src.unit = NewPlanner(app).Capacity(src.mix)
+		src.unit = NewPlanner(original).Capacity(src.mix)
 		if !(src.unit > 0) {
-			return nil, fmt.Errorf("scenario %s: application %s meets its SLOs at no load at all, even with the most replicas; check slo_ms and the service times", sc.Name, app.Name)
+			return nil, fmt.Errorf("scenario %s: application %s meets its SLOs at no load at all, even with the most replicas; check slo_ms and the service times", sc.Name, original.Name)
 		}
 	}
 	if peak := src.PeakRPS(); peak > trace.MaxRPS {

@@ -276,15 +276,6 @@ func (o *object) fallback(p path, in *kedaFallback, so *ScaledObject) {
 	so.Fallback = out
 }
 
-// pauses are the annotations that stop KEDA from scaling.
-var pauses = map[string]string{
-	"autoscaling.keda.sh/paused":           "the cluster does not scale this object; a simulation does",
-	"autoscaling.keda.sh/paused-replicas":  "the cluster holds this object at a number of replicas; a simulation scales it",
-	"autoscaling.keda.sh/paused-scale-in":  "the cluster does not scale this object in; a simulation does",
-	"autoscaling.keda.sh/paused-scale-out": "the cluster does not scale this object out; a simulation does",
-	"autoscaling.keda.sh/force-activation": "the cluster keeps this object active; a simulation goes by its triggers",
-}
-
 // kedaWarnings names what is valid but without effect, as the webhook does (verifyScaledObjects), and what a simulation
 // leaves out.
 func (o *object) kedaWarnings(so *ScaledObject) {
@@ -296,13 +287,5 @@ func (o *object) kedaWarnings(so *ScaledObject) {
 	}
 	if so.CooldownPeriod != nil && !toZero {
 		o.warnf(at.at("cooldownPeriod"), "has no effect unless minReplicaCount or idleReplicaCount is 0")
-	}
-	if so.ScalingModifiers != nil {
-		o.warnf(at.at("advanced", "scalingModifiers"), "the formula is not evaluated; triggers count on their own")
-	}
-	for _, key := range keys(pauses) {
-		if v, ok := o.meta.Annotations[key]; ok && v != "false" {
-			o.warnf(path{"metadata", "annotations", key}, "%s", pauses[key])
-		}
 	}
 }

@@ -66,7 +66,6 @@ spec:
 			Object: Object{
 				Source: Source{"in.yaml", 10}, APIVersion: "keda.sh/v1alpha1", Kind: "ScaledObject", Name: "all",
 				Annotations: map[string]string{"scaledobject.keda.sh/transfer-hpa-ownership": "true"},
-				Warnings:    []string{"spec.advanced.scalingModifiers: the formula is not evaluated; triggers count on their own"},
 			},
 			Target: Target{"StatefulSet", "all", "apps/v1"}, EnvSourceContainer: "server", HPAName: "all-hpa", RestoreToOriginalReplicaCount: true,
 			PollingInterval: ptr(time.Second), InitialCooldownPeriod: ptr(time.Duration(0)), CooldownPeriod: ptr(time.Duration(0)),
