@@ -171,9 +171,12 @@ func (p *Plan) key(i int) string {
 	h := sha256.New()
 	for _, part := range []any{
 		metricsVersion, p.Version, p.App.Name, p.AppHash, p.Engine.Name, p.Engine.Hash, fmt.Sprintf("%+v", p.Metrics),
-		p.Sources[s].Source.Name(), p.Sources[s].Hash, p.Seeds[k], p.Controllers[c].Name, p.Controllers[c].Hash, p.StepSpan,
+		p.Sources[s].Source.Name(), p.Sources[s].Hash, p.Seeds[k], p.Controllers[c].Name, p.Controllers[c].Hash,
 	} {
 		fmt.Fprintf(h, "%q\n", fmt.Sprint(part))
+	}
+	if p.StepSpan != (Span{}) {
+		fmt.Fprintln(h, p.StepSpan)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
