@@ -10,11 +10,12 @@ import (
 // Accumulator is a recorder that works out the [Metrics] of one run. Make one for each run with
 // [NewAccumulator]; ask for Metrics when the run has ended. Warm-up is left out: only counted records enter.
 type Accumulator struct {
-	app     *sim.App
-	balance supplyDemand
-	span    worstSpan
-	spanned spanSums // counts at the end of the interval before
-	free    bool     // no pool has a price: every weight is 1
+	app      *sim.App
+	balance  supplyDemand
+	span     worstSpan
+	spanned  spanSums // counts at the end of the interval before
+	free     bool     // no pool has a price: every weight is 1
+	onePrice bool     // all pools have the same
 
 	ticks                   float64
 	offered, late, failed   float64
@@ -43,6 +44,7 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		app:       app,
 		balance:   newSupplyDemand(len(app.Services)),
 		free:      true,
+		onePrice:  true,
 		prices:    make([]float64, len(app.Services)),
 		lastReady: make([]int, len(app.Services)),
 		pending:   make([]float64, len(app.Services)),
@@ -53,6 +55,7 @@ func NewAccumulator(app *sim.App) *Accumulator {
 	cheapest := math.Inf(1)
 	for i := range app.Pools {
 		a.free = a.free && app.Pools[i].PricePerCoreHour == 0
+		a.onePrice = a.onePrice && app.Pools[i].PricePerCoreHour == app.Pools[0].PricePerCoreHour
 		cheapest = min(cheapest, app.Pools[i].PricePerCoreHour)
 	}
 	for s := range a.prices {
@@ -91,7 +94,9 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 	}
 	for s := range t.State.Services {
 		v, svc := &t.State.Services[s], &a.app.Services[s]
-		a.updatePrice(t.State, s)
+		if !a.onePrice {
+			a.updatePrice(t.State, s)
+		}
 		// The state is that of the tick's end. Pods are removed at the start of a tick and become ready at its
 		// end, so what served throughout is the smaller of the two counts.
 		ready := v.Ready

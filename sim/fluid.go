@@ -163,10 +163,6 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.workMs)
 	clear(f.podCPU)
 	clear(f.completed)
-	for e := range f.units {
-		f.units[e].windows = 0
-		f.units[e].of = duration{-1, 0, 0} // no latency
-	}
 	f.anyWaits = false
 	for s := range f.crowd {
 		f.crowd[s] = 1
@@ -229,9 +225,6 @@ func (f *Fluid) closeWindow() {
 	}
 	f.usage(dt)
 	f.count()
-	for e := range f.units {
-		f.units[e].next(&f.endpoints[e])
-	}
 	f.ticks = 0
 	clear(f.rps)
 	clear(f.arrived)
@@ -371,41 +364,27 @@ func (f *Fluid) workersAllow(s int, wanted float64) float64 {
 // AddLatencies adds the completed requests of the last window.
 func (f *Fluid) AddLatencies(perEndpoint []Histogram) {
 	for e := range perEndpoint {
-		if u := &f.units[e]; u.windows > 1 {
-			u.addTo(&f.x.endpoints[e], f.endpoints[e], &perEndpoint[e], f.completed[e])
-			continue
-		}
-		l := f.x.endpoints[e].latencyOf(f.endpoints[e])
-		l.addTo(&perEndpoint[e], f.completed[e])
+		f.units[e].addTo(&f.x.endpoints[e], &f.endpoints[e], &perEndpoint[e], f.completed[e])
 	}
 }
 
-// unitLatency keeps the distribution of an endpoint's latency while it stays what it is: at a constant load it is spread out once.
+// unitLatency keeps the distribution of an endpoint's latency while it stays what it is: at a constant load, and for several
+// recorders, it is spread out once.
 type unitLatency struct {
-	of      duration
-	windows int // in a row that it has been so
-	spread  bool
-	one     Histogram // of one request
+	of    duration
+	known bool
+	one   Histogram // of one request
 }
 
-// next takes in the latency of another window.
-func (u *unitLatency) next(d *duration) {
-	if *d == u.of {
-		u.windows++
-		return
-	}
-	u.of, u.windows, u.spread = *d, 1, false
-}
-
-func (u *unitLatency) addTo(x *endpointResponse, d duration, h *Histogram, weight float64) {
+func (u *unitLatency) addTo(x *endpointResponse, d *duration, h *Histogram, weight float64) {
 	if weight <= 0 {
 		return
 	}
-	if !u.spread {
+	if !u.known || *d != u.of {
 		u.one.Reset()
-		l := x.latencyOf(d)
+		l := x.latencyOf(*d)
 		l.addTo(&u.one, 1)
-		u.spread = true
+		u.of, u.known = *d, true
 	}
 	h.mergeScaled(&u.one, weight)
 }
