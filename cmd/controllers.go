@@ -18,6 +18,8 @@ const controllerHelp = `Controllers:
   static, static:N        never scales: keeps what the first level of the load needs, or N replicas of everything
   hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
   hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
+  phpa:cpu-T              predictive HPAs: the same, and a line through the last counts read off a minute ahead
+  schedule:FILE.yaml      replicas by cron rules for each service (docs/manifests.md)
   FILE.yaml, DIRECTORY    Kubernetes manifests: HorizontalPodAutoscalers, ScaledObjects, VerticalPodAutoscalers; what
                           Deployments beside them request and limit holds for all controllers (docs/manifests.md)
   policy:FILE             a trained policy; NAME=policy:FILE lists it under a name
@@ -55,6 +57,10 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 				return &spec
 			})
 		}}, nil
+	case "phpa":
+		return predictiveSpec(word, rest, app)
+	case "schedule":
+		return scheduleSpec(word, rest, app)
 	case "oracle":
 		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindBound, Hash: "1",
 			New: func() (sim.Controller, error) { return &sim.Oracle{}, nil }}, nil
@@ -64,7 +70,7 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 	case "policy":
 		return policySpec(word, rest, app)
 	}
-	return nil, usagef("--controller %s: unknown controller; one of static, static:N, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, policy:FILE, random, oracle, or a path of manifests (.yaml, .yml, .json, or a directory)", word)
+	return nil, usagef("--controller %s: unknown controller; one of static, static:N, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, phpa:cpu-T, schedule:FILE, policy:FILE, random, oracle, or a path of manifests (.yaml, .yml, .json, or a directory)", word)
 }
 
 func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {

@@ -31,6 +31,9 @@ type manifests struct {
 
 // isManifest tells whether a word that names a controller is a path of manifests.
 func isManifest(word string) bool {
+	if kind, _, ok := strings.Cut(word, ":"); ok && slices.Contains([]string{"static", "hpa", "phpa", "schedule", "policy"}, kind) || strings.Contains(word, "=policy:") {
+		return false
+	}
 	switch strings.ToLower(filepath.Ext(word)) {
 	case ".yaml", ".yml", ".json":
 		return true

@@ -1,0 +1,115 @@
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
+	"github.com/grlscaler/grlscaler/sim/keda"
+	"github.com/grlscaler/grlscaler/sim/predictive"
+)
+
+// scheduleFile is the file of a schedule.
+type scheduleFile struct {
+	Timezone string                    `yaml:"timezone"` // of the time zone database; default UTC
+	Start    string                    `yaml:"start"`    // when a run begins, RFC 3339; default a Monday, midnight UTC
+	Services map[string][]scheduleRule `yaml:"services"`
+}
+
+type scheduleRule struct {
+	Cron     string `yaml:"cron"` // minute hour day-of-month month day-of-week
+	Replicas int    `yaml:"replicas"`
+}
+
+// scheduleSpec reads a schedule.
+func scheduleSpec(word, path string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("schedule: %w", err), "write schedule:FILE.yaml (docs/manifests.md)")
+	}
+	var file scheduleFile
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(&file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: more than one document", path)
+	}
+	var start time.Time
+	if file.Start != "" {
+		if start, err = time.Parse(time.RFC3339, file.Start); err != nil {
+			return nil, fmt.Errorf("%s: start: %q: must be a time such as 2024-11-29T00:00:00Z", path, file.Start)
+		}
+	}
+	if file.Timezone == "" {
+		file.Timezone = "UTC"
+	}
+	if len(file.Services) == 0 {
+		return nil, fmt.Errorf("%s: services is missing: rules {cron, replicas} by service", path)
+	}
+	var errs []error
+	services := map[string]*keda.Schedule{}
+	for _, name := range slices.Sorted(maps.Keys(file.Services)) {
+		s := app.ServiceIndex(name)
+		if s < 0 {
+			errs = append(errs, fmt.Errorf("%s: services.%s: application %s has no such service; it has %s", path, name, app.Name, strings.Join(serviceNames(app.App), ", ")))
+			continue
+		}
+		var rules []keda.ScheduleRule
+		for i, r := range file.Services[name] {
+			if lo, hi := app.Services[s].MinReplicas, app.Services[s].MaxReplicas; r.Replicas < lo || r.Replicas > hi {
+				errs = append(errs, fmt.Errorf("%s: services.%s[%d].replicas: %d: must be from %d to %d", path, name, i, r.Replicas, lo, hi))
+			}
+			rules = append(rules, keda.ScheduleRule{Cron: r.Cron, Replicas: r.Replicas})
+		}
+		schedule, err := keda.NewSchedule(file.Timezone, rules)
+		for _, e := range each(err) {
+			errs = append(errs, fmt.Errorf("%s: services.%s: %w", path, name, e))
+		}
+		services[name] = schedule
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: hashOf(data), New: func() (sim.Controller, error) { return sim.NewSchedule(word, start, services), nil }}, nil
+}
+
+// What phpa:cpu-T predicts with: a line through the counts of a minute and a half, read off as far ahead as replicas take to start.
+const (
+	phpaAhead   = time.Minute
+	phpaHistory = 6
+)
+
+// predictiveSpec reads phpa:cpu-T: predictive HPAs with a linear model.
+func predictiveSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	percent, err := strconv.Atoi(strings.TrimPrefix(rest, "cpu-"))
+	if err != nil || !strings.HasPrefix(rest, "cpu-") || percent < 1 || percent > hpa.MaxSetPercent {
+		return nil, usagef("--controller %s: must be phpa:cpu-T with T from 1 to %d", word, hpa.MaxSetPercent)
+	}
+	original := app.original()
+	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: fmt.Sprint(phpaAhead, phpaHistory), New: func() (sim.Controller, error) {
+		return sim.NewPredictive(word, func(_ *sim.App, s int) *sim.PredictiveSpec {
+			svc := &original.Services[s]
+			least := int32(max(svc.MinReplicas, 1))
+			return &sim.PredictiveSpec{
+				Metrics: []hpa.MetricSpec{{Type: hpa.ResourceMetric, Resource: hpa.CPU, Target: hpa.Target{Type: hpa.UtilizationTarget, AverageUtilization: int32(percent)}}},
+				Rules: predictive.Spec{Name: svc.Name, MinReplicas: &least, MaxReplicas: int32(svc.MaxReplicas), Models: []predictive.ModelSpec{{
+					Type: predictive.LinearModel, Name: "line", Linear: &predictive.Linear{LookAhead: phpaAhead, HistorySize: phpaHistory},
+				}}},
+			}
+		})
+	}}, nil
+}
