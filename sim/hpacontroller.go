@@ -67,7 +67,7 @@ func (h *HPA) Name() string { return h.name }
 // WatchesPods is true: the HPA counts pods.
 func (h *HPA) WatchesPods() bool { return true }
 
-// Reset makes fresh HPAs. All mistakes in their objects are reported at once.
+// Reset makes fresh HPAs, created at time 0. All mistakes in their objects are reported at once.
 func (h *HPA) Reset(app *App, _ uint64) error {
 	n := len(app.Services)
 	if h.app == app {
@@ -75,7 +75,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 			if c != nil {
 				c.Reset()
 			}
-			h.due[s] = 0
+			h.due[s] = h.cfg.FirstSyncAfter
 		}
 		return nil
 	}
@@ -89,6 +89,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 		err := servedMetrics(spec)
 		if err == nil {
 			h.services[s], err = hpa.New(*spec, h.cfg)
+			h.due[s] = h.cfg.FirstSyncAfter
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("service %s: %w", app.Services[s].Name, err))
