@@ -29,7 +29,7 @@ PURE = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
 	awk '/sugarme\/gotch/ { sub(/\.test$$/, "", $$1); torch[$$1] = 1; next } \
 	     { all[$$1] = 1 } END { for (p in all) if (p !~ /[._]test$$/ && !torch[p]) print p }' | sort
 
-.PHONY: setup system build run learning fidelity test race bench vet fmt-check staticcheck lint clean distclean help
+.PHONY: setup system build run learning fidelity hpadiff hpadiff-old test race bench vet fmt-check staticcheck lint clean distclean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,18 @@ FIDELITY = ./sim/validate ./sim/calibrate ./sim/fidelity ./benchmark
 
 fidelity: setup ## make the tables of docs/fidelity.md again (under an hour)
 	go test -p 1 $(FIDELITY) -run '^TestFidelityTables$$' -count 1 -update -timeout 60m $(TESTFLAGS)
+
+# The HPA rules beside Kubernetes' own code: internal/hpadiff is a module of its own, which the workspace that make setup
+# writes does not know. HPADIFF are further flags, such as '-seed 7' or '-only 123'.
+HPADIFF =
+HPADIFF_TEST = cd internal/hpadiff && CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto go test . -count 1 -timeout 2h -v
+HPADIFF_ARGS = -args -n 1000000 $(HPADIFF)
+
+hpadiff: ## compare the HPA rules with Kubernetes 1.37 on a million inputs, twice (10 minutes)
+	$(HPADIFF_TEST) $(HPADIFF_ARGS)
+
+hpadiff-old: ## the same with Kubernetes 1.32, which has the older rules
+	$(HPADIFF_TEST) -modfile k8s-1.32.mod -tags k8s132 $(HPADIFF_ARGS)
 
 race: setup ## run the tests of packages without libtorch under the race detector
 	@pkgs="$$($(PURE))"; test -n "$$pkgs" && set -x && go test -race -timeout 40m $(TESTFLAGS) $$pkgs

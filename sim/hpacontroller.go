@@ -80,7 +80,7 @@ func (h *HPA) Name() string { return h.name }
 // WatchesPods is true: the HPA counts pods.
 func (h *HPA) WatchesPods() bool { return true }
 
-// Reset makes fresh HPAs. All mistakes in their objects are reported at once.
+// Reset makes fresh HPAs, created at time 0. All mistakes in their objects are reported at once.
 func (h *HPA) Reset(app *App, _ uint64) error {
 	n := len(app.Services)
 	if h.app == app {
@@ -88,7 +88,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 			if c != nil {
 				c.Reset()
 			}
-			h.due[s] = 0
+			h.due[s] = h.cfg.FirstSyncAfter
 			for i := range h.readers[s] {
 				h.readers[s][i].reset()
 			}
@@ -105,6 +105,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 		var err error
 		if h.readers[s], err = h.serve(app, s, spec); err == nil {
 			h.services[s], err = hpa.New(*spec, h.cfg)
+			h.due[s] = h.cfg.FirstSyncAfter
 		}
 		if err == nil {
 			for _, m := range h.services[s].Spec().Metrics {

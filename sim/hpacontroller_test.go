@@ -156,6 +156,40 @@ func TestHPASyncPeriod(t *testing.T) {
 	}
 }
 
+// TestHPAFirstSync: until 1.36 the first sync comes one period after the HPA was created, in each run.
+func TestHPAFirstSync(t *testing.T) {
+	for _, tt := range []struct {
+		release int
+		want    string
+	}{{36, "15s 30s "}, {37, "0s 15s 30s "}} {
+		cfg, err := hpa.ReleaseConfig(tt.release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := &App{Name: "one", Services: []Service{{Name: "a", MinReplicas: 1, MaxReplicas: 7}}}
+		h, err := NewHPA("release", cfg, func(*App, int) *hpa.Spec { return &hpa.Spec{Name: "a", MaxReplicas: 7} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		syncs := ""
+		h.Observe = func(_ int, d *hpa.Decision) { syncs += d.At.String() + " " }
+		for range 2 {
+			syncs = ""
+			if err := h.Reset(app, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 {
+				if _, err := h.Decide(podsView(time.Duration(i)*ControlInterval, nil), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if syncs != tt.want {
+				t.Errorf("1.%d: syncs at %s, want %s", tt.release, syncs, tt.want)
+			}
+		}
+	}
+}
+
 func TestHPARefusals(t *testing.T) {
 	if _, err := NewHPASet(hpa.Set{}); err == nil {
 		t.Error("an empty set was accepted")

@@ -1,7 +1,7 @@
 package hpa
 
 import (
-	"math"
+	"errors"
 	"time"
 )
 
@@ -111,11 +111,11 @@ func (c *Calculator) GroupPods(q *Query) Groups {
 }
 
 // gone returns the number and the sum of samples of pods that are not in the list.
-func gone(q *Query) (n int, sum int64) {
+func (c *Calculator) gone(q *Query) (n int, sum int64) {
 	for i := range q.Samples {
 		if p := q.Samples[i].Pod; p < 0 || p >= len(q.Pods) {
 			n++
-			sum = addSat(sum, q.Samples[i].Millis)
+			sum = c.cfg.Overflow.add(sum, q.Samples[i].Millis)
 		}
 	}
 	return n, sum
@@ -130,7 +130,7 @@ func (c *Calculator) begin(q *Query) (g Groups, goneN int, goneSum int64, err er
 		return g, 0, 0, ErrNoPods
 	}
 	g = c.GroupPods(q)
-	goneN, goneSum = gone(q)
+	goneN, goneSum = c.gone(q)
 	if g.Ready+goneN == 0 {
 		err = ErrOnlyUnreadyPods
 	}
@@ -146,18 +146,20 @@ func (c *Calculator) ResourceUtilization(q *Query, percent int32) (Proposal, err
 	}
 	// Every pod of the list must have its requests, also those that do not count.
 	for i := range q.Pods {
-		if c.requests[i], err = q.Pods[i].Request(q.Resource, q.Container); err != nil {
+		c.requests[i], err = q.Pods[i].Request(q.Resource, q.Container)
+		if err != nil && !(c.cfg.UnknownContainersRequestNothing && errors.Is(err, ErrContainerNotFound)) {
 			return Proposal{}, err
 		}
 	}
+	over := c.cfg.Overflow
 	var usage, request int64
 	for i, of := range g.Of {
 		if of == GroupReady {
-			usage = addSat(usage, q.Samples[c.samples[i]].Millis)
-			request = addSat(request, c.requests[i])
+			usage = over.add(usage, q.Samples[c.samples[i]].Millis)
+			request = over.add(request, c.requests[i])
 		}
 	}
-	util, ratio, ok := utilization(usage, request, percent)
+	util, ratio, ok := over.utilization(usage, request, percent)
 	if !ok {
 		return Proposal{}, ErrNoMetricsForKnownPods
 	}
@@ -174,26 +176,25 @@ func (c *Calculator) ResourceUtilization(q *Query, percent int32) (Proposal, err
 	for i, of := range g.Of {
 		switch {
 		case of == GroupMissing && ratio < 1:
-			usage = addSat(usage, mulSat(c.requests[i], busy)/100)
+			usage = over.add(usage, over.mul(c.requests[i], busy)/100)
 		case of == GroupMissing && ratio > 1, of == GroupUnready && ratio > 1:
 		default:
 			continue
 		}
-		request = addSat(request, c.requests[i])
+		request = over.add(request, c.requests[i])
 		n++
 	}
-	_, p.FilledRatio, _ = utilization(usage, request, percent)
-	filled(q, &p, n)
+	_, p.FilledRatio, _ = over.utilization(usage, request, percent)
+	c.filled(q, &p, n)
 	return p, nil
 }
 
 // utilization returns usage in whole percent of the request, truncated, and its ratio to the target.
-func utilization(usage, request int64, percent int32) (util int32, ratio float64, ok bool) {
+func (o OverflowRule) utilization(usage, request int64, percent int32) (util int32, ratio float64, ok bool) {
 	if request == 0 {
 		return 0, 0, false
 	}
-	u := mulSat(usage, 100) / request
-	util = int32(min(max(u, math.MinInt32), math.MaxInt32))
+	util = o.narrow(o.mul(usage, 100) / request)
 	return util, float64(util) / float64(percent), true
 }
 
@@ -215,9 +216,10 @@ func (c *Calculator) averageValue(q *Query, target int64) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, err
 	}
+	over := c.cfg.Overflow
 	for i, of := range g.Of {
 		if of == GroupReady {
-			sum = addSat(sum, q.Samples[c.samples[i]].Millis)
+			sum = over.add(sum, q.Samples[c.samples[i]].Millis)
 		}
 	}
 	n := g.Ready + goneN
@@ -230,14 +232,14 @@ func (c *Calculator) averageValue(q *Query, target int64) (Proposal, error) {
 	}
 	if ratio < 1 {
 		for range g.Missing {
-			sum = addSat(sum, target)
+			sum = over.add(sum, target)
 		}
 		n += g.Missing
 	} else if ratio > 1 {
 		n += g.Missing + g.Unready
 	}
 	p.FilledRatio = float64(sum/int64(n)) / float64(target)
-	filled(q, &p, n)
+	c.filled(q, &p, n)
 	return p, nil
 }
 
@@ -259,12 +261,12 @@ func (c *Calculator) plain(q *Query, p *Proposal) bool {
 		return true
 	}
 	// The base is the number of pods that count, not the number that was asked for.
-	p.Replicas, p.Basis, p.Outcome = ceilReplicas(p.Ratio*float64(p.Ready)), p.Ready, OutcomeScaled
+	p.Replicas, p.Basis, p.Outcome = c.cfg.Overflow.replicas(p.Ratio*float64(p.Ready)), p.Ready, OutcomeScaled
 	return true
 }
 
 // filled finishes the case in which n samples, filled-in ones included, gave p.FilledRatio.
-func filled(q *Query, p *Proposal, n int) {
+func (c *Calculator) filled(q *Query, p *Proposal, n int) {
 	p.Replicas, p.Basis = q.Replicas, n
 	if q.Tolerance.Within(p.FilledRatio) {
 		p.Outcome = OutcomeWithinTolerance
@@ -274,7 +276,7 @@ func filled(q *Query, p *Proposal, n int) {
 	if (p.Ratio < 1 && p.FilledRatio > 1) || (p.Ratio > 1 && p.FilledRatio < 1) {
 		return
 	}
-	r := ceilReplicas(p.FilledRatio * float64(n))
+	r := c.cfg.Overflow.replicas(p.FilledRatio * float64(n))
 	if (p.FilledRatio < 1 && r > q.Replicas) || (p.FilledRatio > 1 && r < q.Replicas) {
 		return
 	}
@@ -283,13 +285,13 @@ func filled(q *Query, p *Proposal, n int) {
 
 // ObjectValue is the rule of an object metric with a target for its value (upstream GetObjectMetricReplicas).
 func (c *Calculator) ObjectValue(q *Query, valueMillis, targetMillis int64) (Proposal, error) {
-	return totalValue(q, valueMillis, targetMillis)
+	return c.totalValue(q, valueMillis, targetMillis)
 }
 
 // ObjectAverageValue is the rule of an object metric with a target per pod (upstream GetObjectPerPodMetricReplicas).
 // The pods are not looked at; q.Replicas are the status replicas.
 func (c *Calculator) ObjectAverageValue(q *Query, valueMillis, targetMillis int64) (Proposal, error) {
-	return totalPerPod(q, valueMillis, targetMillis), nil
+	return c.totalPerPod(q, valueMillis, targetMillis, c.cfg.Overflow.wraps()), nil
 }
 
 // ExternalValue is the rule of an external metric with a target for the sum of its values (upstream
@@ -298,7 +300,7 @@ func (c *Calculator) ExternalValue(q *Query, valuesMillis []int64, targetMillis 
 	if len(valuesMillis) == 0 {
 		return Proposal{}, ErrNoMetrics
 	}
-	return totalValue(q, sumSat(valuesMillis), targetMillis)
+	return c.totalValue(q, c.cfg.Overflow.total(valuesMillis), targetMillis)
 }
 
 // ExternalAverageValue is the rule of an external metric with a target per pod (upstream
@@ -307,23 +309,16 @@ func (c *Calculator) ExternalAverageValue(q *Query, valuesMillis []int64, target
 	if len(valuesMillis) == 0 {
 		return Proposal{}, ErrNoMetrics
 	}
-	return totalPerPod(q, sumSat(valuesMillis), targetMillis), nil
-}
-
-func sumSat(values []int64) int64 {
-	sum := int64(0)
-	for _, v := range values {
-		sum = addSat(sum, v)
-	}
-	return sum
+	over := c.cfg.Overflow
+	return c.totalPerPod(q, over.totalForPods(valuesMillis), targetMillis, over == OverflowUntil133), nil
 }
 
 // totalValue scales the pods that are running and ready by total/target; from 0 replicas it goes straight to the ratio.
-func totalValue(q *Query, total, target int64) (Proposal, error) {
+func (c *Calculator) totalValue(q *Query, total, target int64) (Proposal, error) {
 	ratio := float64(total) / float64(target)
 	p := Proposal{Replicas: q.Replicas, Utilization: NoUtilization, UsageMillis: total, Ratio: ratio, FilledRatio: ratio}
 	if q.Replicas == 0 {
-		p.Replicas, p.Outcome = ceilReplicas(ratio), OutcomeScaled
+		p.Replicas, p.Outcome = c.cfg.Overflow.replicas(ratio), OutcomeScaled
 		return p, nil
 	}
 	if q.Tolerance.Within(ratio) {
@@ -338,19 +333,22 @@ func totalValue(q *Query, total, target int64) (Proposal, error) {
 			p.Ready++
 		}
 	}
-	p.Replicas, p.Basis, p.Outcome = ceilReplicas(ratio*float64(p.Ready)), p.Ready, OutcomeScaled
+	p.Replicas, p.Basis, p.Outcome = c.cfg.Overflow.totalReplicas(ratio*float64(p.Ready)), p.Ready, OutcomeScaled
 	return p, nil
 }
 
-// totalPerPod wants as many pods as carry the total at the target each.
-func totalPerPod(q *Query, total, target int64) Proposal {
+// totalPerPod wants as many pods as carry the total at the target each; wraps says what becomes of numbers that do not fit.
+func (c *Calculator) totalPerPod(q *Query, total, target int64, wraps bool) Proposal {
 	ratio := float64(total) / (float64(target) * float64(q.Replicas))
 	p := Proposal{
 		Replicas: q.Replicas, Utilization: NoUtilization, Ratio: ratio, FilledRatio: ratio,
-		UsageMillis: ceilMillis(float64(total) / float64(q.Replicas)), Outcome: OutcomeWithinTolerance,
+		UsageMillis: c.cfg.Overflow.perPod(total, q.Replicas, wraps), Outcome: OutcomeWithinTolerance,
 	}
 	if !q.Tolerance.Within(ratio) {
 		p.Replicas, p.Outcome = ceilReplicas(float64(total)/float64(target)), OutcomeScaled
+		if wraps {
+			p.Replicas = wrapInt32(float64(total) / float64(target))
+		}
 	}
 	return p
 }

@@ -30,14 +30,31 @@ type Config struct {
 	// ScaleUpFactor and ScaleUpMinimum limit a scale-up of an HPA without behavior to
 	// max(ScaleUpFactor * replicas, ScaleUpMinimum). Constants in Kubernetes, 2 and 4.
 	ScaleUpFactor, ScaleUpMinimum float64
-	// IgnoreSucceeded leaves pods of phase Succeeded out, like Failed ones (kubernetes/kubernetes#141298, 2026).
-	// Default false.
+	// FirstSyncAfter is the time from an HPA's creation to its first sync: one SyncPeriod until 1.36, none since 1.37.
+	// The decision does not depend on it; whoever calls Sync keeps to it. Default 0.
+	FirstSyncAfter time.Duration
+	// LenientContainers is what to pass to [AppendSamples]: a pod whose metrics lack the container of a ContainerResource
+	// metric has no sample, as since 1.33 (kubernetes/kubernetes#127193), instead of failing the whole metric. Default true.
+	LenientContainers bool
+	// UnknownContainersRequestNothing lets a pod without the container of a ContainerResource metric count with a
+	// request of 0, as until 1.34, instead of failing the whole metric. Default false.
+	UnknownContainersRequestNothing bool
+	// IgnoreSucceeded leaves pods of phase Succeeded out, like Failed ones, as since 1.38
+	// (kubernetes/kubernetes#141298). Default false.
 	IgnoreSucceeded bool
-	// ScaleToZero allows minReplicas 0 (feature HPAScaleToZero). Default false.
+	// Overflow says what becomes of numbers that do not fit. Default OverflowSaturates.
+	Overflow OverflowRule
+	// ScaleToZero allows minReplicas 0 (feature HPAScaleToZero: off until 1.36, on by default since 1.37). Default false.
 	ScaleToZero bool
+	// RemembersZero lets an HPA at 0 replicas look at its metrics only if it was itself that scaled to zero, as since
+	// 1.36: replicas that somebody else set to 0 stay there. Until 1.35 an HPA with minReplicas 0 always looked. Default
+	// false.
+	RemembersZero bool
 }
 
-// DefaultConfig returns the defaults of kube-controller-manager.
+// DefaultConfig returns the defaults of kube-controller-manager by the rules of 1.35 to 1.37, which decide alike except
+// about HPAs that scale to zero ([ReleaseConfig] has those), with two differences: a first sync at once, which only 1.37
+// does, and numbers that never wrap around, which only 1.38 comes near to.
 func DefaultConfig() Config {
 	return Config{
 		SyncPeriod:              15 * time.Second,
@@ -48,6 +65,7 @@ func DefaultConfig() Config {
 		InitialReadinessDelay:   30 * time.Second,
 		ScaleUpFactor:           2,
 		ScaleUpMinimum:          4,
+		LenientContainers:       true,
 	}
 }
 
@@ -64,6 +82,7 @@ func (c Config) Validate() error {
 		{"downscale stabilization", c.DownscaleStabilization},
 		{"cpu initialization period", c.CPUInitializationPeriod},
 		{"initial readiness delay", c.InitialReadinessDelay},
+		{"first sync after", c.FirstSyncAfter},
 	} {
 		if d.v < 0 {
 			errs = append(errs, fmt.Errorf("hpa config: %s %v: must not be negative", d.name, d.v))
@@ -79,6 +98,9 @@ func (c Config) Validate() error {
 	}
 	if c.Tolerance.Rule > ToleranceDistance {
 		errs = append(errs, fmt.Errorf("hpa config: tolerance rule %d: must be ToleranceInterval or ToleranceDistance", c.Tolerance.Rule))
+	}
+	if c.Overflow > Overflow138 {
+		errs = append(errs, fmt.Errorf("hpa config: overflow rule %d: must be one of OverflowSaturates to Overflow138", c.Overflow))
 	}
 	if !(c.ScaleUpFactor >= 1) || math.IsInf(c.ScaleUpFactor, 1) {
 		errs = append(errs, fmt.Errorf("hpa config: scale-up factor %v: must be a finite number of at least 1", c.ScaleUpFactor))

@@ -25,6 +25,8 @@ type Controller struct {
 	minR      int32
 
 	seen       bool // this HPA was synced before
+	ownZero    bool // the last change of the replicas was this HPA's own, to 0 (condition ScaledToZero)
+	zeroable   bool // a metric says something without pods
 	recs       history
 	ups, downs events
 	results    []MetricResult
@@ -50,12 +52,15 @@ func newController(spec Spec, cfg Config) *Controller {
 	}
 	for i := range c.results {
 		c.results[i].Spec = spec.Metrics[i]
+		t := spec.Metrics[i].Type
+		c.zeroable = c.zeroable || t == ObjectMetric || t == ExternalMetric
 	}
 	window, longest := cfg.DownscaleStabilization, time.Duration(0)
 	if spec.Behavior != nil {
 		c.behavior = &behavior{
 			up: spec.Behavior.ScaleUp.resolve(0), down: spec.Behavior.ScaleDown.resolve(cfg.DownscaleStabilization),
 		}
+		c.behavior.up.overflow, c.behavior.down.overflow = cfg.Overflow, cfg.Overflow
 		window = max(c.behavior.up.window, c.behavior.down.window)
 		longest = max(c.behavior.up.longest, c.behavior.down.longest)
 	}
@@ -69,9 +74,10 @@ func newController(spec Spec, cfg Config) *Controller {
 // Spec returns the object as defaulted.
 func (c *Controller) Spec() Spec { return c.spec }
 
-// Reset forgets everything, as a restart of the real controller does.
+// Reset forgets everything, as a restart of the real controller does, and also whether this HPA scaled to zero, which
+// the real one keeps in the object's status.
 func (c *Controller) Reset() {
-	c.seen = false
+	c.seen, c.ownZero = false, false
 	c.recs, c.ups, c.downs = c.recs[:0], c.ups[:0], c.downs[:0]
 }
 
@@ -94,7 +100,7 @@ func (c *Controller) Sync(now time.Duration, in *Inputs) Decision {
 		AbleToScale: Condition{true, SucceededGetScale},
 	}
 	switch {
-	case current == 0 && c.minR != 0:
+	case current == 0 && !c.wakes():
 		d.Path = PathDisabled
 		d.ScalingActive = Condition{false, ScalingDisabled}
 	case current > c.spec.MaxReplicas:
@@ -110,8 +116,18 @@ func (c *Controller) Sync(now time.Duration, in *Inputs) Decision {
 	if d.Scaled() {
 		d.AbleToScale = Condition{true, SucceededRescale}
 		c.storeEvent(now, current, d.Desired)
+		c.ownZero = current > 0 && d.Desired == 0 && c.minR == 0 && c.zeroable
 	}
 	return d
+}
+
+// wakes reports whether the HPA looks at its metrics when there are no replicas (upstream
+// shouldComputeMetricsForZeroReplicas since 1.36).
+func (c *Controller) wakes() bool {
+	if c.cfg.RemembersZero {
+		return c.cfg.ScaleToZero && c.ownZero
+	}
+	return c.minR == 0
 }
 
 // propose evaluates all metrics and lets the largest proposal win (upstream computeReplicasForMetrics).

@@ -11,8 +11,8 @@
 // and limited by min, max and the scaling policies. A [Decision] says not only how many replicas are wanted but
 // why: each metric's proposal, what stabilisation made of it, and which bound held.
 //
-// Rules follow Kubernetes v1.28 (pkg/controller/podautoscaler) with the tolerance rule of 1.33; [Config] has the
-// older rule and what changed later. The arithmetic is the upstream arithmetic: integer divisions truncate, ratios
+// Rules follow Kubernetes (pkg/controller/podautoscaler): by default those that 1.35 to 1.37 share, by [ReleaseConfig]
+// those of any release from 1.28 to 1.38, as far as they differ. The arithmetic is the upstream arithmetic: integer divisions truncate, ratios
 // are float64 and are computed in the same order, so that 50 replicas at 88 % against a target of 80 % propose 56
 // (50 * 1.1 is 55.00000000000001), as in a cluster.
 //

@@ -51,6 +51,7 @@ type rules struct {
 	selection SelectPolicy
 	policies  []policy
 	longest   time.Duration // longest period
+	overflow  OverflowRule
 }
 
 type policy struct {
@@ -72,10 +73,10 @@ func (r *rules) scaleUpLimit(now time.Duration, current int32, ups, downs events
 	}
 	for _, p := range r.policies {
 		start := int64(current) - ups.within(now, p.period) + downs.within(now, p.period)
-		limit := clampInt32(start + int64(p.value))
+		limit := r.overflow.pods(start + int64(p.value))
 		if p.kind == PercentPolicy {
 			// In this order, in floating point: 10 % from 50 allows 56.
-			limit = ceilReplicas(float64(start) * (1 + float64(p.value)/100))
+			limit = r.overflow.replicas(float64(start) * (1 + float64(p.value)/100))
 		}
 		if r.selection == MinSelect {
 			result = min(result, limit)
@@ -97,10 +98,10 @@ func (r *rules) scaleDownLimit(now time.Duration, current int32, ups, downs even
 	}
 	for _, p := range r.policies {
 		start := int64(current) - ups.within(now, p.period) + downs.within(now, p.period)
-		limit := clampInt32(start - int64(p.value))
+		limit := r.overflow.pods(start - int64(p.value))
 		if p.kind == PercentPolicy {
 			// Truncated, and in this order: 80 % from 10 leaves 1, as 10 * 0.19999999999999996.
-			limit = clampInt32(int64(float64(start) * (1 - float64(p.value)/100)))
+			limit = r.overflow.truncated(float64(start) * (1 - float64(p.value)/100))
 		}
 		// Select Max lets most change happen: the smallest count.
 		if r.selection == MinSelect {
@@ -151,7 +152,7 @@ func (b *behavior) limit(now time.Duration, current, desired, minR, maxR int32, 
 // convertDesiredReplicasWithRules). There is no limit on the speed of scale-down.
 func (c *Config) limit(current, desired, minR, maxR int32) limited {
 	top, reason := maxR, TooManyReplicas
-	if l := ceilReplicas(math.Floor(max(c.ScaleUpFactor*float64(current), c.ScaleUpMinimum))); l < maxR {
+	if l := c.Overflow.replicas(math.Floor(max(c.ScaleUpFactor*float64(current), c.ScaleUpMinimum))); l < maxR {
 		top, reason = l, ScaleUpLimit
 	}
 	switch {

@@ -91,13 +91,11 @@ type Pod struct {
 }
 
 // Request returns what the pod requests of a resource, in thousandths: that of the named container, or, if container
-// is empty, the pod-level request or the sum over all containers. Every container that is summed must have a request.
+// is empty, the pod-level request or the sum over all containers. Every container that is summed must have a request,
+// unless the pod has a pod-level one for the other resource: then one container must.
 func (p *Pod) Request(res Resource, container string) (int64, error) {
-	if container == "" && p.Requests != nil {
-		if q := p.Requests.Of(res); q.Set {
-			return q.Millis, nil
-		}
-		return 0, fmt.Errorf("%w for %s at the level of pod %s", ErrMissingRequest, res, p.Name)
+	if container == "" && p.Requests != nil && (p.Requests.CPU.Set || p.Requests.Memory.Set) {
+		return p.podLevel(res)
 	}
 	sum := int64(0)
 	for i := range p.Containers {
@@ -118,6 +116,21 @@ func (p *Pod) Request(res Resource, container string) (int64, error) {
 		return 0, fmt.Errorf("%w: %s in pod %s", ErrContainerNotFound, container, p.Name)
 	}
 	return sum, nil
+}
+
+// podLevel is the request of a pod that has pod-level requests (upstream calculatePodLevelRequests with PodRequests of
+// k8s.io/component-helpers).
+func (p *Pod) podLevel(res Resource) (int64, error) {
+	q := p.Requests.Of(res)
+	for i := 0; i < len(p.Containers) && !p.Requests.Of(res).Set; i++ {
+		if r := p.Containers[i].Requests.Of(res); r.Set {
+			q = Millis(addSat(q.Millis, r.Millis))
+		}
+	}
+	if !q.Set {
+		return 0, fmt.Errorf("%w for %s at the level of pod %s and in its containers", ErrMissingRequest, res, p.Name)
+	}
+	return q.Millis, nil
 }
 
 // Group is what a pod is to a resource or pods metric.

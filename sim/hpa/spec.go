@@ -140,8 +140,10 @@ func ptr[T any](v T) *T { return &v }
 // behavior is a Behavior resolved against a Config.
 type behavior struct{ up, down rules }
 
-// resolve turns defaulted rules into durations; window fills an unset one.
+// resolve turns defaulted rules into durations; window fills an unset one, in whole seconds (upstream
+// maybeInitScaleDownStabilizationWindow).
 func (r *ScalingRules) resolve(window time.Duration) rules {
+	window = window.Truncate(time.Second)
 	if r.StabilizationWindowSeconds != nil {
 		window = time.Duration(*r.StabilizationWindowSeconds) * time.Second
 	}
