@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/benchmark/tune"
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/sim"
 )
@@ -35,7 +36,9 @@ func newBenchmark(w *world) *cobra.Command {
 	run := benchmarkRun{controllers: []string{}}
 	var cfgs []string
 	var seeds, steps int
-	var checkpoints string
+	var checkpoints, suiteName string
+	var incidentNames []string
+	var trials int
 	c := &cobra.Command{
 		Use:   "benchmark",
 		Short: "Compare policies and autoscalers on the same load, with intervals",
@@ -47,13 +50,27 @@ benchmark goes on where it stopped when it is started again.
 ` + controllerHelp,
 		Example: `  grlscaler benchmark --seeds 3
   grlscaler benchmark --seeds 10 --cfgs gat_ppo --controllers hpa:cpu-60,oracle --scenarios rushsale
-  grlscaler benchmark --trace my-recording --cfgs ""`,
+  grlscaler benchmark --trace my-recording --cfgs ""
+  grlscaler benchmark --suite incidents --incidents blip,saturated-spike-10s`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if seeds < 1 || seeds > 10_000 {
 				return usagef("--seeds %d: must be from 1 to 10000", seeds)
 			}
-			for i := range seeds {
-				run.seeds = append(run.seeds, uint64(firstBenchmarkSeed+i))
+			run.seeds = seedsFrom(firstBenchmarkSeed, seeds)
+			switch suiteName {
+			case "":
+			case "incidents":
+				engine, err := run.engine.kind()
+				if err != nil {
+					return err
+				}
+				if trials < 0 || trials > tune.MostTrials {
+					return usagef("--tune-trials %d: must be from 0 to %d", trials, tune.MostTrials)
+				}
+				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials}
+				return s.do(c.Context(), w)
+			default:
+				return usagef("--suite %s: unknown; the one suite is incidents", suiteName)
 			}
 			return run.do(c, w, func() ([]benchmark.ControllerSpec, error) {
 				return trainedPolicies(c.Context(), w, run.app, cfgs, checkpoints, steps)
@@ -70,6 +87,9 @@ benchmark goes on where it stopped when it is started again.
 	registerServe(f, &run.serve)
 	f.IntVar(&steps, "steps", 0, "training steps of each policy; 0 = as its configuration says")
 	f.StringVar(&checkpoints, "checkpoints", "checkpoints", "directory of trained policies, <cfg>-<hash> each")
+	f.StringVar(&suiteName, "suite", "", "run a suite instead: incidents, what goes wrong with autoscaling in production")
+	f.StringSliceVar(&incidentNames, "incidents", nil, "of that suite, these: "+strings.Join(configs.Names(configs.Incidents), ", ")+", or paths of .yaml files (default all)")
+	f.IntVar(&trials, "tune-trials", 60, "of that suite: candidates to search the tuned HPA among; 0 for none")
 	f.StringVar(&run.out, "out", "", "results directory ")
 	f.Lookup("out").Usage = "results directory (default results/<plan's hash>)"
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")

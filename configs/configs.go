@@ -1,5 +1,5 @@
 // Package configs holds the configuration files that are built into the program: applications, scenarios,
-// policies and queries to Prometheus. Each is an ordinary YAML file, so that a user can copy one, change it and pass its path instead of a name.
+// policies, incidents and queries to Prometheus. Each is an ordinary YAML file, so that a user can copy one, change it and pass its path instead of a name.
 package configs
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-//go:embed apps scenarios policies queries
+//go:embed apps scenarios policies queries incidents
 var files embed.FS
 
 // Kind is a folder of this package.
@@ -25,10 +25,11 @@ const (
 	Scenarios Kind = "scenarios"
 	Policies  Kind = "policies"
 	Queries   Kind = "queries"
+	Incidents Kind = "incidents"
 )
 
 // singular is the kind's name in messages.
-var singular = map[Kind]string{Apps: "application", Scenarios: "scenario", Policies: "policy configuration", Queries: "set of queries"}
+var singular = map[Kind]string{Apps: "application", Scenarios: "scenario", Policies: "policy configuration", Queries: "set of queries", Incidents: "incident"}
 
 // Names lists the built-in files of a kind without their ending, sorted; those of sub-folders as folder/name.
 func Names(kind Kind) []string {

@@ -13,17 +13,18 @@ type Quantity string
 
 // The quantities that are served.
 const (
-	RequestsPerSecond Quantity = "rps"        // requests/s that a service gets; of no service: at the entry
-	RequestsInFlight  Quantity = "in_flight"  // requests in a service: requests/s times mean latency (Little's law)
-	MeanLatency       Quantity = "mean_ms"    // mean latency in ms
-	P95Latency        Quantity = "p95_ms"     // 95th percentile of the latency in ms
-	ErrorShare        Quantity = "error_rate" // failed requests over all, 0..1
-	CPUUsage          Quantity = "cpu_m"      // CPU that a service uses, in millicores
-	SLOViolations     Quantity = "slo"        // share of entry requests late or failed, 0..1; of no service
+	RequestsPerSecond Quantity = "rps"             // requests/s that a service gets; of no service: at the entry
+	RequestsPerPod    Quantity = "rps_per_replica" // the same over its ready replicas
+	RequestsInFlight  Quantity = "in_flight"       // requests in a service: requests/s times mean latency (Little's law)
+	MeanLatency       Quantity = "mean_ms"         // mean latency in ms
+	P95Latency        Quantity = "p95_ms"          // 95th percentile of the latency in ms
+	ErrorShare        Quantity = "error_rate"      // failed requests over all, 0..1
+	CPUUsage          Quantity = "cpu_m"           // CPU that a service uses, in millicores
+	SLOViolations     Quantity = "slo"             // share of entry requests late or failed, 0..1; of no service
 )
 
 // Quantities lists them.
-var Quantities = []Quantity{RequestsPerSecond, RequestsInFlight, MeanLatency, P95Latency, ErrorShare, CPUUsage, SLOViolations}
+var Quantities = []Quantity{RequestsPerSecond, RequestsPerPod, RequestsInFlight, MeanLatency, P95Latency, ErrorShare, CPUUsage, SLOViolations}
 
 // Entry is ServedMetric.Service for what is not about one service.
 const Entry = -1
@@ -83,6 +84,8 @@ func (q Quantity) of(s *ServiceView) float64 {
 	switch q {
 	case RequestsPerSecond:
 		return s.RPS
+	case RequestsPerPod:
+		return s.RPS / float64(max(s.Ready, 1))
 	case RequestsInFlight:
 		return s.RPS * s.MeanMs / 1000
 	case MeanLatency:

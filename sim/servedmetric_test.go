@@ -33,6 +33,7 @@ func TestServedMetricValues(t *testing.T) {
 	}{
 		{ServedMetric{Quantity: RequestsPerSecond}, 40},
 		{ServedMetric{Quantity: RequestsPerSecond, Service: Entry}, 7},
+		{ServedMetric{Quantity: RequestsPerPod}, 20},
 		{ServedMetric{Quantity: RequestsInFlight}, 2}, // 40/s x 50 ms
 		{ServedMetric{Quantity: MeanLatency, Factor: 0.001}, 0.05},
 		{ServedMetric{Quantity: P95Latency}, 200},

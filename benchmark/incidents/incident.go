@@ -1,0 +1,233 @@
+package incidents
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
+	"github.com/grlscaler/grlscaler/sim/keda"
+)
+
+// Incident is one situation.
+type Incident struct {
+	Name   string
+	Title  string
+	About  string // what happens, and why
+	Anchor string // what the Kubernetes algorithm does there in a plain load model
+
+	App    *sim.App
+	Source *sim.ScenarioSource
+	Warmup time.Duration
+
+	Percent int32   // CPU target of the HPA, of the request
+	RPS     float64 // KEDA's threshold: requests/s of a replica
+
+	// What else happens, from the start of the counted part.
+	SecondWriter struct {
+		Every    time.Duration // 0 for nobody
+		Replicas int
+	}
+	Restart   time.Duration // of the controller; 0 for none
+	MetricAge time.Duration // the HPA goes by requests/s of a replica, a value of this age, as external metric; negative: by CPU
+}
+
+// file is an incident's file.
+type file struct {
+	Title        string  `yaml:"title"`
+	About        string  `yaml:"about"`
+	Anchor       string  `yaml:"anchor"`
+	Percent      int32   `yaml:"hpa_percent"`
+	RPS          float64 `yaml:"keda_rps"`
+	SecondWriter *struct {
+		EveryS   int `yaml:"every_s"`
+		Replicas int `yaml:"replicas"`
+	} `yaml:"second_writer"`
+	RestartS    int       `yaml:"restart_s"`
+	MetricAgeS  *int      `yaml:"metric_age_s"`
+	Application yaml.Node `yaml:"application"`
+	Load        yaml.Node `yaml:"load"`
+}
+
+// Decode reads an incident; name is its own and that of the file in messages.
+func Decode(r io.Reader, name string) (*Incident, error) {
+	var f file
+	dec := yaml.NewDecoder(r)
+	dec.KnownFields(true)
+	if err := dec.Decode(&f); err != nil {
+		return nil, fmt.Errorf("incident %s: %w", name, err)
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("incident %s: more than one document", name)
+	}
+	x := &Incident{Name: name, Title: f.Title, About: f.About, Anchor: f.Anchor, Percent: f.Percent, RPS: f.RPS, Restart: time.Duration(f.RestartS) * time.Second, MetricAge: -1}
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("incident %s: "+format, append([]any{name}, args...)...))
+	}
+	for _, t := range []struct{ key, text string }{{"title", f.Title}, {"about", f.About}, {"anchor", f.Anchor}} {
+		if t.text == "" {
+			bad("%s is missing", t.key)
+		}
+	}
+	if x.Percent < 1 || x.Percent > hpa.MaxSetPercent {
+		bad("hpa_percent: %d: must be from 1 to %d", x.Percent, hpa.MaxSetPercent)
+	}
+	if !(x.RPS > 0) || x.RPS > 1e6 {
+		bad("keda_rps: %v: must be above 0 and at most 1e6", x.RPS)
+	}
+	if f.RestartS < 0 {
+		bad("restart_s: %d: must be at least 0", f.RestartS)
+	}
+	if w := f.SecondWriter; w != nil {
+		x.SecondWriter.Every, x.SecondWriter.Replicas = time.Duration(w.EveryS)*time.Second, w.Replicas
+		if w.EveryS < 15 || w.Replicas < 1 {
+			bad("second_writer: {every_s: %d, replicas: %d}: at least 15 and 1", w.EveryS, w.Replicas)
+		}
+	}
+	if f.MetricAgeS != nil {
+		if x.MetricAge = time.Duration(*f.MetricAgeS) * time.Second; x.MetricAge < 0 || x.MetricAge > sim.MaxMetricAge {
+			bad("metric_age_s: %d: must be from 0 to %.0f", *f.MetricAgeS, sim.MaxMetricAge.Seconds())
+		}
+	}
+	errs = append(errs, x.decodeParts(&f))
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// decodeParts reads the application and the load, which are documents of their own.
+func (x *Incident) decodeParts(f *file) error {
+	part := func(key string, n *yaml.Node) (io.Reader, error) {
+		if n.Kind == 0 {
+			return nil, fmt.Errorf("incident %s: %s is missing", x.Name, key)
+		}
+		text, err := yaml.Marshal(n)
+		return bytes.NewReader(text), err
+	}
+	r, err := part("application", &f.Application)
+	if err != nil {
+		return err
+	}
+	if x.App, err = sim.DecodeApp(r, x.Name+": application"); err != nil {
+		return err
+	}
+	if r, err = part("load", &f.Load); err != nil {
+		return err
+	}
+	sc, err := sim.DecodeScenario(r, x.Name+": load")
+	if err != nil {
+		return err
+	}
+	x.Warmup = time.Duration(sc.WarmupS) * time.Second
+	x.Source, err = sim.NewScenarioSource(sc, x.App)
+	return err
+}
+
+// Controller is something that an incident is run with.
+type Controller struct {
+	Name string
+	New  func() (sim.Controller, error)
+}
+
+// Controllers are the HPA of the incident's target by Kubernetes' defaults, KEDA on request rates, and the bound.
+func (x *Incident) Controllers() []Controller {
+	return []Controller{
+		{"hpa", func() (sim.Controller, error) { return x.disturbed(x.hpa()) }},
+		{"keda:rps", func() (sim.Controller, error) { return x.disturbed(x.keda()) }},
+		{"oracle (bound)", func() (sim.Controller, error) { return &sim.Oracle{}, nil }},
+	}
+}
+
+func (x *Incident) hpa() (sim.Controller, error) {
+	c, err := sim.NewHPA("hpa", hpa.DefaultConfig(), func(app *sim.App, s int) *hpa.Spec {
+		svc := &app.Services[s]
+		least := int32(max(svc.MinReplicas, 1))
+		spec := hpa.Spec{Name: svc.Name, MinReplicas: &least, MaxReplicas: int32(svc.MaxReplicas), Metrics: []hpa.MetricSpec{
+			{Type: hpa.ResourceMetric, Resource: hpa.CPU, Target: hpa.Target{Type: hpa.UtilizationTarget, AverageUtilization: x.Percent}},
+		}}
+		if x.MetricAge >= 0 {
+			spec.Metrics[0] = hpa.MetricSpec{Type: hpa.ExternalMetric, Name: "rps", Target: hpa.Target{Type: hpa.ValueTarget, ValueMillis: int64(1000 * x.RPS)}}
+		}
+		return &spec
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Serve = func(_ *sim.App, s int, _ *hpa.MetricSpec) (sim.ServedMetric, error) { return x.rate(sim.RequestsPerPod, s), nil }
+	return c, nil
+}
+
+// rate is a service's request rate as autoscalers see it here.
+func (x *Incident) rate(q sim.Quantity, service int) sim.ServedMetric {
+	return sim.ServedMetric{Quantity: q, Service: service, Age: max(x.MetricAge, 0)}
+}
+
+func (x *Incident) keda() (sim.Controller, error) {
+	return sim.NewKEDA("keda:rps", hpa.DefaultConfig(), sim.KEDAObjects{
+		Spec: func(app *sim.App, s int) *keda.Spec {
+			least, most := int32(app.Services[s].MinReplicas), int32(app.Services[s].MaxReplicas)
+			return &keda.Spec{Name: app.Services[s].Name, MinReplicaCount: &least, MaxReplicaCount: &most,
+				Triggers: []keda.Trigger{{Type: keda.PrometheusTrigger, Prometheus: keda.Prometheus{Query: "rps", Threshold: x.RPS, ActivationThreshold: 1}}}}
+		},
+		Serve: func(_ *sim.App, s int, _ *keda.Trigger) (sim.ServedMetric, error) { return x.rate(sim.RequestsPerSecond, s), nil },
+	})
+}
+
+// Disturb is a controller that meets what else happens in the incident.
+func (x *Incident) Disturb(c sim.Controller) sim.Controller {
+	if x.SecondWriter.Every == 0 && x.Restart == 0 {
+		return c
+	}
+	return &disturbed{Controller: c, incident: x}
+}
+
+func (x *Incident) disturbed(c sim.Controller, err error) (sim.Controller, error) {
+	if err != nil {
+		return nil, err
+	}
+	return x.Disturb(c), nil
+}
+
+// disturbed is a controller that is restarted, or that somebody else writes beside.
+type disturbed struct {
+	sim.Controller
+	incident *Incident
+	seed     uint64
+}
+
+var _ sim.PodWatcher = (*disturbed)(nil)
+
+func (d *disturbed) WatchesPods() bool {
+	w, ok := d.Controller.(sim.PodWatcher)
+	return ok && w.WatchesPods()
+}
+
+func (d *disturbed) Reset(app *sim.App, seed uint64) error {
+	d.seed = seed
+	return d.Controller.Reset(app, seed)
+}
+
+// Decide lets the controller decide; what somebody else writes at the same time comes last and holds until its next decision.
+func (d *disturbed) Decide(v *sim.View, dst []sim.ScaleRequest) ([]sim.ScaleRequest, error) {
+	x := d.incident
+	at := v.At - x.Warmup // of the counted part
+	if x.Restart > 0 && at == x.Restart {
+		if err := d.Controller.Reset(x.App, d.seed); err != nil {
+			return dst, err
+		}
+	}
+	dst, err := d.Controller.Decide(v, dst)
+	if w := &x.SecondWriter; err == nil && w.Every > 0 && at > 0 && at%w.Every == 0 {
+		for s := range v.Services {
+			dst = append(dst, sim.ScaleRequest{Service: s, Replicas: w.Replicas, Pool: sim.AnyPool})
+		}
+	}
+	return dst, err
+}
