@@ -14,7 +14,6 @@ import (
 type workloads struct {
 	by    map[int]*workload
 	hash  string
-	notes []string
 	most  map[int]int // replicas that autoscalers may ask for
 	least map[int]int
 }
