@@ -14,9 +14,10 @@
 // object's status. Both run in a bubble of testing/synctest, where time stands still unless somebody sleeps: ages can so be
 // exactly equal to a window, which is where off-by-one mistakes live.
 //
-// The path through it: gen_test.go makes inputs in the types of sim/hpa, kube_test.go turns them into Kubernetes objects,
-// cluster_test.go is the cluster that the real code sees, the two tests run both and compare, dump_test.go prints what
-// differed. gomod.sh writes the module files for another release.
+// The path through it: gen_test.go and hpa_test.go make inputs in the types of sim/hpa, kube_test.go turns them into
+// Kubernetes objects, cluster_test.go and apis_test.go are the cluster that the real code sees, calculator_test.go and
+// controller_test.go run both and compare, dump_test.go prints what differed. gomod.sh writes the module files for another
+// release; release_test.go and release132_test.go hold what differs in the releases' Go APIs.
 //
 // What it leaves out: API errors other than metrics that cannot be had, ambiguous selectors, conflicts, HPAs that are changed
 // while they run, two samples of one pod, and sums over one pod's containers that do not fit an int64.

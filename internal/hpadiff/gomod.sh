@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")"
 version=$1
 mod=${2:-go.mod}
-export GOWORK=off GOFLAGS= GOTOOLCHAIN=auto
+export GOWORK=off GOFLAGS= GOTOOLCHAIN="${GOTOOLCHAIN:-auto}"
 
 kube=$(go mod download -json "k8s.io/kubernetes@$version" | sed -n 's/.*"GoMod": "\(.*\)",/\1/p')
 {

@@ -12,9 +12,9 @@
 // why: each metric's proposal, what stabilisation made of it, and which bound held.
 //
 // Rules follow Kubernetes (pkg/controller/podautoscaler): by default those that 1.35 to 1.37 share, by [ReleaseConfig]
-// those of any release from 1.28 to 1.38, as far as they differ. The arithmetic is the upstream arithmetic: integer divisions truncate, ratios
-// are float64 and are computed in the same order, so that 50 replicas at 88 % against a target of 80 % propose 56
-// (50 * 1.1 is 55.00000000000001), as in a cluster.
+// those of any release from 1.28 to 1.38, as far as they differ. The arithmetic is the upstream arithmetic: integer
+// divisions truncate, ratios are float64 and are computed in the same order, so that 50 replicas at 88 % against a
+// target of 80 % propose 56 (50 * 1.1 is 55.00000000000001), as in a cluster.
 //
 // Times are durations since some common origin, normally the start of the simulation; [LongAgo] stands for an
 // unknown past and [Unset] for a time that was never set. Amounts are thousandths ("millis"): millicores for CPU,

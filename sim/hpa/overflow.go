@@ -19,8 +19,9 @@ const (
 	// OverflowUntil137 (1.35 to 1.37) also saturates value targets of object and external metrics, from above and not
 	// from 0 replicas.
 	OverflowUntil137
-	// Overflow138 saturates like OverflowSaturates, but for policies (Pods, and Percent on the way down), for sums of negative values of external metrics
-	// and for negative sums as of Overflow134. The release sums samples without any bound; here the bounds of int64 hold.
+	// Overflow138 saturates like OverflowSaturates, but for policies (Pods, and Percent on the way down), for sums of
+	// negative values of external metrics and for negative sums as of Overflow134. The release sums samples without any
+	// bound; here the bounds of int64 hold.
 	Overflow138
 )
 
