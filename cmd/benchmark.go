@@ -22,6 +22,7 @@ type benchmarkRun struct {
 	engine      engineFlag
 	controllers []string
 	serve       []string
+	kubernetes  kubernetesFlag
 	load        loadFlags
 	seeds       []uint64
 	out         string
@@ -85,6 +86,7 @@ benchmark goes on where it stopped when it is started again.
 	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
 	run.engine.register(f)
 	registerServe(f, &run.serve)
+	run.kubernetes.register(f)
 	f.IntVar(&steps, "steps", 0, "training steps of each policy; 0 = as its configuration says")
 	f.StringVar(&checkpoints, "checkpoints", "checkpoints", "directory of trained policies, <cfg>-<hash> each")
 	f.StringVar(&suiteName, "suite", "", "run a suite instead: incidents, what goes wrong with autoscaling in production")
@@ -139,6 +141,9 @@ func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.C
 
 // readManifests reads the manifests among the controllers; the application takes over what their workloads say.
 func (b *benchmarkRun) readManifests(app *loadedApp) (map[string]*manifests, error) {
+	if err := b.kubernetes.apply(app); err != nil {
+		return nil, err
+	}
 	serve, err := parseServe(b.serve)
 	if err != nil {
 		return nil, err

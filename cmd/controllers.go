@@ -35,7 +35,7 @@ var hpaSet = []string{
 // controllerSpec turns a user's word into a controller of a plan. found are the manifests among the words.
 func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*benchmark.ControllerSpec, error) {
 	if m := found[word]; m != nil {
-		return m.spec(), nil
+		return m.spec(app), nil
 	}
 	if name, policy, ok := strings.Cut(word, "=policy:"); ok {
 		return policySpec(name, policy, app)
@@ -49,9 +49,9 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--controller %s: %w", word, err)}
 		}
-		original := app.original() // between its bounds, however far manifests beside it may go
-		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1", New: func() (sim.Controller, error) {
-			return sim.NewHPA(word, hpa.DefaultConfig(), func(_ *sim.App, s int) *hpa.Spec {
+		original, rules := app.original(), app.rules // between its bounds, however far manifests beside it may go
+		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1" + app.release, New: func() (sim.Controller, error) {
+			return sim.NewHPA(word, rules, func(_ *sim.App, s int) *hpa.Spec {
 				svc := &original.Services[s]
 				spec := set.Spec(svc.Name, sim.HPAContainer, int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas))
 				return &spec

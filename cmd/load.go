@@ -16,6 +16,7 @@ import (
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
@@ -25,10 +26,12 @@ var defaultScenarios = sim.DefaultEnvConfig().Scenarios
 // loadedApp is an application with what identifies its file.
 type loadedApp struct {
 	*sim.App
-	hash  string
-	file  string   // hash of its file where manifests changed it, else empty
-	base  *sim.App // as the file has it, where manifests changed it, else nil
-	notes []string // of the manifests that changed it, as results show them
+	hash    string
+	file    string     // hash of its file where manifests changed it, else empty
+	base    *sim.App   // as the file has it, where manifests changed it, else nil
+	rules   hpa.Config // of Kubernetes, for HPAs
+	release string     // whose they are, empty for the present ones
+	notes   []string   // of the manifests that changed it, as results show them
 }
 
 // loadApp reads a built-in application or the file at a path.
@@ -41,7 +44,7 @@ func loadApp(word string) (*loadedApp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loadedApp{App: app, hash: hashOf(f.Data)}, nil
+	return &loadedApp{App: app, hash: hashOf(f.Data), rules: hpa.DefaultConfig()}, nil
 }
 
 // original is the application as its file has it, whatever manifests changed.

@@ -280,11 +280,12 @@ func serviceOfFirst(app *sim.App, parts []string) int {
 }
 
 // spec is the controller of a plan.
-func (m *manifests) spec() *benchmark.ControllerSpec {
+func (m *manifests) spec(app *loadedApp) *benchmark.ControllerSpec {
+	rules := app.rules
 	name := m.name
-	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindAutoscaler, Hash: m.hash + " " + m.serve.String(), New: func() (sim.Controller, error) {
+	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindAutoscaler, Hash: m.hash + " " + m.serve.String() + app.release, New: func() (sim.Controller, error) {
 		var members []sim.Controller
-		cfg := hpa.DefaultConfig()
+		cfg := rules
 		cfg.ScaleToZero = true // what the manifests allow has been checked
 		if len(m.hpas) > 0 {
 			c, err := sim.NewHPA(name, cfg, func(_ *sim.App, s int) *hpa.Spec { return m.hpas[s] })

@@ -32,6 +32,7 @@ scaling lag, cost amplification and what stands beside them.
 	f.StringVar(&run.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
 	run.engine.register(f)
 	registerServe(f, &run.serve)
+	run.kubernetes.register(f)
 	f.Uint64Var(&seed, "seed", 1, "names the random numbers: arrivals, start-up times, noise")
 	f.StringVar(&run.out, "out", "", "directory to write the results to: tables, every run, every step")
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")

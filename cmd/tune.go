@@ -16,6 +16,7 @@ import (
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/benchmark/tune"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
 )
 
 func newTune(w *world) *cobra.Command {
@@ -248,7 +249,7 @@ func (t *hpaTuning) print(out io.Writer, found *tune.Result) error {
 func (t *hpaTuning) compare(ctx context.Context, w *world, plan benchmark.Plan, found *tune.Result) error {
 	plan.Seeds = seedsFrom(firstBenchmarkSeed, t.count)
 	plan.StepSeeds = nil
-	app := &loadedApp{App: plan.App, hash: plan.AppHash}
+	app := &loadedApp{App: plan.App, hash: plan.AppHash, rules: hpa.DefaultConfig()}
 	others, err := controllerSpecs([]string{"hpa:cpu-50", "hpa:cpu-80", "static", "oracle"}, app, nil)
 	if err != nil {
 		return err

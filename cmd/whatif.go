@@ -52,6 +52,7 @@ Objectives:
 	f.StringVar(&x.trace, "trace", "", "directory of the recording")
 	f.StringSliceVar(&x.controllers, "candidates", hpaSet[:4], "controllers to rank, see above")
 	registerServe(f, &x.serve)
+	x.kubernetes.register(f)
 	f.StringVar(&x.objective, "objective", "caf", "what is best: caf, or slo<=X with X in percent")
 	f.StringVar(&x.app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file, as calibrate writes it")
 	x.engine.register(f)

@@ -196,5 +196,5 @@ func (x *whatIf) calibrated(ctx context.Context, w *world, engine *engineKind) (
 	if err != nil {
 		return nil, err
 	}
-	return &loadedApp{App: fitted, hash: hashOf(result.Text), notes: []string{"Application " + app.Name + " was calibrated on the recording."}}, nil
+	return &loadedApp{App: fitted, hash: hashOf(result.Text), rules: app.rules, notes: []string{"Application " + app.Name + " was calibrated on the recording."}}, nil
 }
