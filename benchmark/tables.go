@@ -213,9 +213,13 @@ func footnotes(s *Summary, info Info) []string {
 	if version == "" {
 		version = "unknown"
 	}
+	same := "All controllers met the same arrivals."
+	if slices.ContainsFunc(p.Controllers, func(c ControllerSpec) bool { return c.Kind == KindBound }) {
+		same += " A bound knows the future load and follows the demand curve: it bounds the CAF."
+	}
 	lines := []string{
 		"Mean ± half the width of the 95 % bootstrap interval over the seeds; p95 over all requests of all runs.",
-		"All controllers met the same arrivals. A bound knows the future load and follows the demand curve: it bounds the CAF.",
+		same,
 		fmt.Sprintf("Application %s, engine %s, seeds %s, plan %s, version %s.", p.App.Name, p.Engine.Name, seedList(p.Seeds), p.Hash(), version),
 	}
 	if info.Command != "" {

@@ -8,7 +8,8 @@
 //	[Engine]: requests meet replicas; pods start, run and stop on nodes. [Fluid] computes flows analytically, [DES]
 //	    simulates every request
 //	[Metrics]: what a controller may see of the truth in [State]: scraped, averaged, late -> [View]
-//	[Controller]: decides -> [ScaleRequest]. [HPA], [Static], [Oracle], [Random], and policies as an [Agent]
+//	[Controller]: decides -> [ScaleRequest]. [HPA], [KEDA], [VPA], [Predictive], [Schedule], [Static], [Oracle],
+//	    [Random], several as a [Group], and policies as an [Agent]; an [Explainer] says why
 //	[Recorder]: is told everything, tick by tick
 //
 // [RunController] joins these into one run. For learning, [VecEnv] steps many environments at once: observations
@@ -20,5 +21,5 @@
 // controllers on one seed meet the same arrivals.
 //
 // What the engines leave out is listed in docs/fluid.md and docs/des.md. Sub-packages: rng (random streams), trace
-// (recordings), hpa (the HorizontalPodAutoscaler's rules), simtest (small applications and conformance tests).
+// (recordings), hpa, keda, vpa, predictive (the rules of autoscalers), simtest (small applications and conformance tests).
 package sim

@@ -160,7 +160,9 @@ func (x *Incident) hpa() (sim.Controller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Serve = func(_ *sim.App, s int, _ *hpa.MetricSpec) (sim.ServedMetric, error) { return x.rate(sim.RequestsPerPod, s), nil }
+	c.Serve = func(_ *sim.App, s int, _ *hpa.MetricSpec) (sim.ServedMetric, error) {
+		return x.rate(sim.RequestsPerPod, s), nil
+	}
 	return c, nil
 }
 
@@ -176,7 +178,9 @@ func (x *Incident) keda() (sim.Controller, error) {
 			return &keda.Spec{Name: app.Services[s].Name, MinReplicaCount: &least, MaxReplicaCount: &most,
 				Triggers: []keda.Trigger{{Type: keda.PrometheusTrigger, Prometheus: keda.Prometheus{Query: "rps", Threshold: x.RPS, ActivationThreshold: 1}}}}
 		},
-		Serve: func(_ *sim.App, s int, _ *keda.Trigger) (sim.ServedMetric, error) { return x.rate(sim.RequestsPerSecond, s), nil },
+		Serve: func(_ *sim.App, s int, _ *keda.Trigger) (sim.ServedMetric, error) {
+			return x.rate(sim.RequestsPerSecond, s), nil
+		},
 	})
 }
 
