@@ -8,8 +8,9 @@ import (
 // sloShare is the share of requests that may be slower than the SLO: an SLO is met at p95.
 const sloShare = 0.05
 
-// maxPlannedUtil is the floor cost over the capacity that no service of the demand may reach. Nearer to saturation a queue takes
-// minutes to come to its steady state, and a per cent more load than expected, as chance makes, is overload.
+// maxPlannedUtil is the utilisation that no service of the demand may reach, wake-ups included. Nearer to saturation a queue takes
+// minutes to come to its steady state, a per cent more load than expected, as chance makes, is overload, and the fluid engine, which
+// plans, is rough (docs/fidelity.md).
 const maxPlannedUtil = 0.9
 
 // Planner finds the demand curve: the cheapest replicas, between each service's bounds, with which every
@@ -77,7 +78,7 @@ func (p *Planner) excess(replicas []int) float64 {
 	}
 	for s := range p.perf {
 		c := &p.base[s]
-		if q := &p.perf[s]; q.overload >= maxPlannedUtil {
+		if q := &p.perf[s]; max(q.overload, q.util) >= maxPlannedUtil {
 			over += 10 * (1 + q.overload)
 		}
 		used += c.replicas * (c.baseMillis + p.perf[s].util*c.usableMillis())
