@@ -51,11 +51,7 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 		}
 		original, rules := app.original(), app.rules // between its bounds, however far manifests beside it may go
 		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1" + app.release, New: func() (sim.Controller, error) {
-			return sim.NewHPA(word, rules, func(_ *sim.App, s int) *hpa.Spec {
-				svc := &original.Services[s]
-				spec := set.Spec(svc.Name, sim.HPAContainer, int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas))
-				return &spec
-			})
+			return sim.NewHPA(word, rules, func(_ *sim.App, s int) *hpa.Spec { return sim.SetSpec(set, &original.Services[s]) })
 		}}, nil
 	case "phpa":
 		return predictiveSpec(word, rest, app)

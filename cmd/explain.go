@@ -90,19 +90,12 @@ func explain(out io.Writer, dir string, q benchmark.Question, appName string, en
 			return err
 		}
 		what := map[int]string{-1: "one fewer", 0: "as it was", 1: "one more"}[more]
-		if err := table.Append(replicasShown(ready), fmt.Sprintf("%.0f", s.p95Ms), fmt.Sprintf("%.2f", 100*s.late), what+s.note); err != nil {
+		if err := table.Append(plural(ready, "replica", "replicas"), fmt.Sprintf("%.0f", s.p95Ms), fmt.Sprintf("%.2f", 100*s.late), what+s.note); err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(out, "In steady state at %.1f requests/s:\n", a.Requests.RPS)
 	return table.Render()
-}
-
-func replicasShown(n int) string {
-	if n == 1 {
-		return "1 replica"
-	}
-	return fmt.Sprintf("%d replicas", n)
 }
 
 // appOfResults reads the application that results are of.

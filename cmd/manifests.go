@@ -10,6 +10,7 @@ import (
 
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/cmd/manifest"
+	"github.com/grlscaler/grlscaler/internal/strictyaml"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/keda"
@@ -108,7 +109,7 @@ func (m *manifests) resolve(app *sim.App) error {
 			errs = append(errs, fmt.Errorf("%s: %s scales %s, which is no service of application %s; its services are %s", o.Source, o.Label(), t, app.Name, strings.Join(serviceNames(app), ", ")))
 			return
 		}
-		for _, err := range each(convert(s)) {
+		for _, err := range strictyaml.Split(convert(s)) {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", o.Source, o.Label(), err))
 		}
 	}
@@ -194,22 +195,6 @@ func (m *manifests) served(app *sim.App, s int, o *manifest.Object, at, query st
 	return nil
 }
 
-// each takes joined errors apart.
-func each(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var out []error
-	for _, e := range joined.Unwrap() {
-		out = append(out, each(e)...)
-	}
-	return out
-}
-
 // unscaled are the services whose number of replicas nothing sets.
 func (m *manifests) unscaled(app *sim.App) []string {
 	var names []string
@@ -244,7 +229,7 @@ func serviceNames(app *sim.App) []string {
 }
 
 // serviceOf finds the service that a workload's name stands for: the same name, or with what charts commonly add to it
-// ("cartservice", "redis-cart", "shop-frontend"). -1 if there is none, or more than one by the last rule.
+// ("cartservice", "shop-frontend"), the first where several parts are services ("redis-cart" is a redis). -1 if there is none.
 func serviceOf(app *sim.App, name string) int {
 	if s := app.ServiceIndex(name); s >= 0 {
 		return s
@@ -256,23 +241,8 @@ func serviceOf(app *sim.App, name string) int {
 			}
 		}
 	}
-	found := -1
-	parts := strings.Split(name, "-")
-	for s := range app.Services {
-		if slices.Contains(parts, app.Services[s].Name) {
-			if found >= 0 {
-				return serviceOfFirst(app, parts)
-			}
-			found = s
-		}
-	}
-	return found
-}
-
-// serviceOfFirst decides between several parts of a name that are services: the first ("redis-cart" is a redis).
-func serviceOfFirst(app *sim.App, parts []string) int {
-	for _, p := range parts {
-		if s := app.ServiceIndex(p); s >= 0 {
+	for _, part := range strings.Split(name, "-") {
+		if s := app.ServiceIndex(part); s >= 0 {
 			return s
 		}
 	}

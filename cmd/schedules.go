@@ -15,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/internal/strictyaml"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/keda"
@@ -76,7 +77,7 @@ func scheduleSpec(word, path string, app *loadedApp) (*benchmark.ControllerSpec,
 			rules = append(rules, keda.ScheduleRule{Cron: r.Cron, Replicas: r.Replicas})
 		}
 		schedule, err := keda.NewSchedule(file.Timezone, rules)
-		for _, e := range each(err) {
+		for _, e := range strictyaml.Split(err) {
 			errs = append(errs, fmt.Errorf("%s: services.%s: %w", path, name, e))
 		}
 		services[name] = schedule

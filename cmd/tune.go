@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -179,35 +181,30 @@ func (t *hpaTuning) write(app *sim.App, found *tune.Result) error {
 			return err
 		}
 	}
-	return withHint(replaceFile(filepath.Join(t.out, "candidates.csv"), candidatesCSV(app, found)), "name another directory with --out")
+	list, err := candidatesCSV(app, found)
+	if err != nil {
+		return err
+	}
+	return withHint(replaceFile(filepath.Join(t.out, "candidates.csv"), list), "name another directory with --out")
 }
 
 // candidatesCSV has a row for each candidate, in the order of the search, with a column of settings for each service.
-func candidatesCSV(app *sim.App, found *tune.Result) []byte {
-	var b strings.Builder
-	b.WriteString("candidate,slo_violate_pct,cost,caf,replicas")
-	for s := range app.Services {
-		b.WriteString("," + csvText(app.Services[s].Name))
-	}
-	b.WriteByte('\n')
-	fixed := func(v float64) string { return "," + strconv.FormatFloat(v, 'f', 6, 64) }
+func candidatesCSV(app *sim.App, found *tune.Result) ([]byte, error) {
+	var b bytes.Buffer
+	out := csv.NewWriter(&b)
+	header := []string{"candidate", "slo_violate_pct", "cost", "caf", "replicas"}
+	rows := [][]string{append(header, serviceNames(app)...)}
+	fixed := func(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
 	for i := range found.All {
 		c := &found.All[i]
-		b.WriteString(strconv.Itoa(i+1) + fixed(100*c.Score.SLOViolation) + fixed(c.Score.Cost) + fixed(c.Score.CAF) + fixed(c.Score.Replicas))
+		row := []string{strconv.Itoa(i + 1), fixed(100 * c.Score.SLOViolation), fixed(c.Score.Cost), fixed(c.Score.CAF), fixed(c.Score.Replicas)}
 		for _, p := range c.Params {
-			b.WriteString("," + csvText(p.String()))
+			row = append(row, p.String())
 		}
-		b.WriteByte('\n')
+		rows = append(rows, row)
 	}
-	return []byte(b.String())
-}
-
-// csvText quotes a field that needs it.
-func csvText(s string) string {
-	if strings.ContainsAny(s, ",\"\n\r") {
-		return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
-	}
-	return s
+	err := out.WriteAll(rows)
+	return b.Bytes(), err
 }
 
 // mostShown bounds the rows of the front that are printed: a terminal's height.

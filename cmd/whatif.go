@@ -155,7 +155,7 @@ func (x *whatIf) run(ctx context.Context, w *world, plan *benchmark.Plan) (*benc
 	return res, nil
 }
 
-// details runs a plan and writes its results.
+// detail runs a plan and writes its results.
 func (x *whatIf) detail(ctx context.Context, w *world, plan *benchmark.Plan, dir string) error {
 	res, err := x.run(ctx, w, plan)
 	if err != nil {
@@ -181,7 +181,7 @@ func (p *candidateProgress) Done(t benchmark.Trial) {
 	p.r.line(p.done == p.total, "candidate %d of %d: %s", p.done, p.total, t.Controller)
 }
 
-// ranked is a candidate with what it came to, the best first.
+// rankedRow is a candidate with what it came to, the best first.
 type rankedRow struct {
 	spec  benchmark.ControllerSpec
 	row   *benchmark.Row
@@ -189,7 +189,7 @@ type rankedRow struct {
 }
 
 func rank(plan *benchmark.Plan, rows []benchmark.Row, objective tune.Objective) []rankedRow {
-	free := !slices.ContainsFunc(plan.App.Pools, func(p sim.Pool) bool { return p.PricePerCoreHour > 0 })
+	free := tune.Free(plan.App)
 	var out []rankedRow
 	for i := range rows {
 		m := &rows[i].Metrics
@@ -208,9 +208,8 @@ const hoursPerMonth = 730.5
 
 // print shows the ranking.
 func (x *whatIf) print(out io.Writer, app *loadedApp, ranked []rankedRow, objective tune.Objective) error {
-	priced := slices.ContainsFunc(app.Pools, func(p sim.Pool) bool { return p.PricePerCoreHour > 0 })
-	money := "money/month"
-	if !priced {
+	free, money := tune.Free(app.App), "money/month"
+	if free {
 		money = "core h/month"
 	}
 	length := time.Duration(ranked[0].row.Seconds) * time.Second
@@ -231,7 +230,7 @@ func (x *whatIf) print(out io.Writer, app *loadedApp, ranked []rankedRow, object
 	if best := &ranked[0]; !objective.Meets(&best.score) {
 		fmt.Fprintf(out, "No candidate keeps to %s.\n", objective)
 	}
-	if priced {
+	if !free {
 		fmt.Fprintf(out, "Money: the CPU requests of all pods at the pools' price_per_core_hour, for %g hours.\n", hoursPerMonth)
 	}
 	_, err := fmt.Fprintln(out)

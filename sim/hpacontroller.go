@@ -58,11 +58,13 @@ func NewHPASet(set hpa.Set) (*HPA, error) {
 	if set == (hpa.Set{}) {
 		return nil, errors.New("hpa set: neither a CPU nor a memory target")
 	}
-	return NewHPA("hpa:"+set.String(), hpa.DefaultConfig(), func(app *App, s int) *hpa.Spec {
-		svc := &app.Services[s]
-		spec := set.Spec(svc.Name, HPAContainer, int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas)) // an HPA alone does not scale to zero
-		return &spec
-	})
+	return NewHPA("hpa:"+set.String(), hpa.DefaultConfig(), func(app *App, s int) *hpa.Spec { return SetSpec(set, &app.Services[s]) })
+}
+
+// SetSpec is the HPA of a set for a service, between the service's bounds: an HPA alone does not scale to zero.
+func SetSpec(set hpa.Set, svc *Service) *hpa.Spec {
+	spec := set.Spec(svc.Name, HPAContainer, int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas))
+	return &spec
 }
 
 // NewHPA makes HPAs from any objects: specFor returns that of a service, nil for none. Metrics of a container must be of

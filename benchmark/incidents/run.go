@@ -85,7 +85,7 @@ func Run(ctx context.Context, x *Incident, controllers []Controller, o Options) 
 func mean(list []Outcome) Outcome {
 	var m Outcome
 	n := float64(len(list))
-	at, recover := 0.0, 0.0
+	at, recovery := 0.0, 0.0
 	for _, x := range list {
 		m.Violation += x.Violation / n
 		m.PodHours += x.PodHours / n
@@ -94,9 +94,9 @@ func mean(list []Outcome) Outcome {
 		m.WorstMinute += x.WorstMinute / n
 		m.Peak = max(m.Peak, x.Peak)
 		at += x.PeakAt.Seconds() / n
-		recover += x.Recover.Seconds() / n
+		recovery += x.Recover.Seconds() / n
 	}
-	m.PeakAt, m.Recover = time.Duration(at*float64(time.Second)), time.Duration(recover*float64(time.Second))
+	m.PeakAt, m.Recover = time.Duration(at*float64(time.Second)), time.Duration(recovery*float64(time.Second))
 	return m
 }
 

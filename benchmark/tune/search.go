@@ -192,7 +192,7 @@ func (s *search) evaluate(ctx context.Context, list []Candidate) error {
 		score := &list[row.Index%len(list)].Score
 		weight := 1 / (sources * seeds)
 		cost := row.Metrics.Cost
-		if free(s.plan.App) {
+		if Free(s.plan.App) {
 			cost = row.Metrics.CoreHours
 		}
 		score.SLOViolation += weight * row.Metrics.SLOViolation
@@ -204,8 +204,8 @@ func (s *search) evaluate(ctx context.Context, list []Candidate) error {
 	return nil
 }
 
-// free tells whether no pool has a price.
-func free(app *sim.App) bool {
+// Free tells whether no pool has a price, so that cost is counted in core hours.
+func Free(app *sim.App) bool {
 	return !slices.ContainsFunc(app.Pools, func(p sim.Pool) bool { return p.PricePerCoreHour > 0 })
 }
 
