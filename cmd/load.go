@@ -171,21 +171,27 @@ func loadScenario(word string, app *loadedApp) (*benchmark.SourceSpec, error) {
 
 // recordingOf is the application as recordings are checked against it.
 func recordingOf(app *sim.App) *trace.Application {
-	a := &trace.Application{Name: app.Name, Endpoints: app.EndpointNames()}
-	for s := range app.Services {
-		a.Services = append(a.Services, app.Services[s].Name)
-	}
-	return a
+	return &trace.Application{Name: app.Name, Endpoints: app.EndpointNames(), Services: serviceNames(app)}
 }
 
-// loadTrace reads a recording to replay its load. Services that the application does not have are only warned of.
+// loadTrace reads a recording to replay its load.
 func loadTrace(dir string, app *loadedApp, fill bool, opt sim.ReplayOptions) (*benchmark.SourceSpec, error) {
-	against := recordingOf(app.App)
-	against.LoadOnly = true
-	rec, err := trace.ReadWith(dir, trace.ReadOptions{Fill: fill, App: against})
+	rec, err := readTrace(dir, app, fill)
 	if err != nil {
 		return nil, err
 	}
+	return traceSource(dir, rec, app, fill, opt)
+}
+
+// readTrace reads a recording. Services that the application does not have are only warned of.
+func readTrace(dir string, app *loadedApp, fill bool) (*trace.Recording, error) {
+	against := recordingOf(app.App)
+	against.LoadOnly = true
+	return trace.ReadWith(dir, trace.ReadOptions{Fill: fill, App: against})
+}
+
+// traceSource is the load of the recording in a directory.
+func traceSource(dir string, rec *trace.Recording, app *loadedApp, fill bool, opt sim.ReplayOptions) (*benchmark.SourceSpec, error) {
 	name := filepath.Base(filepath.Clean(dir))
 	src, err := sim.NewReplaySource(name, rec, app.App, opt)
 	if err != nil {

@@ -99,7 +99,11 @@ func (x *whatIf) do(ctx context.Context, w *world) error {
 	}
 	plan := enginePlan(app, engine)
 	plan.Seeds, plan.StepSeeds = []uint64{x.seed}, []uint64{}
-	source, err := loadTrace(x.trace, app, x.fill, sim.ReplayOptions{Scale: x.scale})
+	rec, err := readTrace(x.trace, app, x.fill)
+	if err != nil {
+		return err
+	}
+	source, err := traceSource(x.trace, rec, app, x.fill, sim.ReplayOptions{Scale: x.scale})
 	if err != nil {
 		return err
 	}
@@ -127,7 +131,7 @@ func (x *whatIf) do(ctx context.Context, w *world) error {
 	if err := x.explain(ctx, w, app, plan, ranked); err != nil {
 		return err
 	}
-	if err := x.grounds(w.stdout, app, ranked); err != nil {
+	if err := x.grounds(w.stdout, app, rec, ranked); err != nil {
 		return err
 	}
 	printAppWarnings(w.stdout, app)

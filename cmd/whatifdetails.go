@@ -75,11 +75,7 @@ func worstReason(dir string, app *sim.App, r *rankedRow, scenario string, seed u
 }
 
 // grounds says what the recording cannot support, and how well the simulator repeats what it shows.
-func (x *whatIf) grounds(out io.Writer, app *loadedApp, ranked []rankedRow) error {
-	rec, err := trace.ReadWith(x.trace, trace.ReadOptions{Fill: x.fill, App: &trace.Application{Name: app.Name, LoadOnly: true, Endpoints: app.EndpointNames(), Services: serviceNames(app.App)}})
-	if err != nil {
-		return err
-	}
+func (x *whatIf) grounds(out io.Writer, app *loadedApp, rec *trace.Recording, ranked []rankedRow) error {
 	var lines []string
 	replicas := map[string][2]float64{}
 	for i := range rec.Services {
@@ -131,7 +127,7 @@ func (x *whatIf) grounds(out io.Writer, app *loadedApp, ranked []rankedRow) erro
 			fmt.Fprintln(out, prefix+line)
 		}
 	}
-	_, err = fmt.Fprintln(out)
+	_, err := fmt.Fprintln(out)
 	return err
 }
 
