@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -31,7 +32,9 @@ type stub struct {
 	*httptest.Server
 	client *Client
 	waits  []time.Duration
-	asked  []url.Values
+
+	mu    sync.Mutex // a request that the client gave up may still be here when the next one comes
+	asked []url.Values
 }
 
 // newStub makes a server that answers requests one after the other, the last one of answers again and again.
@@ -39,8 +42,10 @@ func newStub(t *testing.T, opt Options, answers ...http.HandlerFunc) *stub {
 	t.Helper()
 	s := &stub{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
 		n := len(s.asked)
 		s.asked = append(s.asked, r.URL.Query())
+		s.mu.Unlock()
 		answers[min(n, len(answers)-1)](w, r)
 	}))
 	t.Cleanup(s.Close)
