@@ -154,6 +154,13 @@ func (l *loadFlags) sources(app *loadedApp, opt sim.ReplayOptions) ([]benchmark.
 }
 
 func loadScenario(word string, app *loadedApp) (*benchmark.SourceSpec, error) {
+	if word == sim.FamilyName {
+		src, err := sim.NewFamily(app.App, 0)
+		if err != nil {
+			return nil, err
+		}
+		return &benchmark.SourceSpec{Source: src, Hash: "1"}, nil
+	}
 	f, err := configs.Read(configs.Scenarios, word)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package rl
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/grlscaler/grlscaler/gnn"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/rng"
@@ -10,12 +13,15 @@ import (
 type ppo struct {
 	cfg     *PPOConfig
 	world   *world
+	expert  sim.ExpertEnv // nil without a warm start
 	net     *network
 	update  *ppoUpdater
 	actor   *chooser
 	shuffle *rng.Stream
 	rollout *rollout
 	updates int64
+	steps   int64   // environment steps done
+	pull    float64 // weight of the imitation loss in this iteration
 
 	// Memory of one step and one minibatch.
 	scope *gnn.Scope
@@ -27,7 +33,7 @@ type ppo struct {
 // ppoBuffers are a minibatch's rows, gathered side by side.
 type ppoBuffers struct {
 	obs                                         *sim.Obs
-	actions                                     []int32
+	actions, experts                            []int32
 	oldLogProbs, oldValues, advantages, returns []float32
 }
 
@@ -60,6 +66,14 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 			advantages: make([]float32, size), returns: make([]float32, size),
 		},
 	}
+	if cfg.PPO.WarmStart.Steps > 0 {
+		var ok bool
+		if p.expert, ok = w.env.(sim.ExpertEnv); !ok {
+			return nil, fmt.Errorf("ppo.warm_start: the environment %T has no expert; set ppo.warm_start.steps to 0", w.env)
+		}
+		p.rollout.experts = make([]int32, len(p.rollout.actions))
+		p.mini.experts = make([]int32, len(p.mini.actions))
+	}
 	return p, nil
 }
 
@@ -69,6 +83,7 @@ func (p *ppo) begin(seed uint64) error { return p.world.reset(seed) }
 // collect fills the rollout with the present policy.
 func (p *ppo) collect() (steps int, err error) {
 	r, w, n := p.rollout, p.world, p.world.envs
+	p.pull = p.cfg.WarmStart.pullAt(int(p.steps))
 	r.finalRows = r.finalRows[:0]
 	for t := range r.steps {
 		from, to := t*n, (t+1)*n
@@ -76,6 +91,9 @@ func (p *ppo) collect() (steps int, err error) {
 		copyRows(w.spec, r.obs, from, p.now, 0, n)
 		actions := r.actions[from*len(w.spec.Action.NVec) : to*len(w.spec.Action.NVec)]
 		if err := p.decide(actions, r.logProbs[from:to], r.values[from:to]); err != nil {
+			return 0, err
+		}
+		if err := p.askExpert(t, actions); err != nil {
 			return 0, err
 		}
 		if err := w.step(actions); err != nil {
@@ -88,7 +106,22 @@ func (p *ppo) collect() (steps int, err error) {
 		p.keepFinals(from)
 	}
 	p.observe()
+	p.steps += int64(r.len())
 	return r.len(), p.evaluate()
+}
+
+// askExpert notes what the expert would do in step t of the rollout, and lets it act in its share of the environments.
+func (p *ppo) askExpert(t int, actions []int32) error {
+	if p.pull == 0 {
+		return nil
+	}
+	parts := len(p.world.spec.Action.NVec)
+	experts := p.rollout.experts[t*len(actions) : (t+1)*len(actions)]
+	if err := p.expert.Expert(experts); err != nil {
+		return err
+	}
+	copy(actions, experts[:p.cfg.WarmStart.experts(p.world.envs, int(p.steps))*parts])
+	return nil
 }
 
 // observe puts the normalised present observations into now.
@@ -185,6 +218,10 @@ func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
 		mask: obs.Mask, actions: m.actions[:n*parts], oldLogProb: m.oldLogProbs[:n], oldValues: m.oldValues[:n],
 		advantages: m.advantages[:n], returns: m.returns[:n],
 	}
+	if p.pull > 0 {
+		gather(m.experts, r.experts, parts, rows)
+		batch.experts, batch.pull = m.experts[:n*parts], p.pull
+	}
 	return p.update.step(s, lr, &batch, func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
 		return p.net.actorCritic(s, p.net.load(s, &obs, n))
 	})
@@ -212,6 +249,7 @@ func (t *ppoSums) startEpoch(epoch int) { t.kl, t.inEpoch, t.epochs = 0, 0, epoc
 
 func (t *ppoSums) add(st ppoStats) {
 	t.sum.Loss += st.Loss
+	t.sum.Imitation += st.Imitation
 	t.sum.PolicyLoss += st.PolicyLoss
 	t.sum.ValueLoss += st.ValueLoss
 	t.sum.Entropy += st.Entropy
@@ -222,12 +260,20 @@ func (t *ppoSums) add(st ppoStats) {
 	t.inEpoch++
 }
 
+// imitation is the mean imitation loss; NaN, an empty cell, where nobody asked the expert.
+func (t *ppoSums) imitation(pull float64) float64 {
+	if pull == 0 {
+		return math.NaN()
+	}
+	return t.sum.Imitation / t.n
+}
+
 func (t *ppoSums) row(p *ppo, lr float64) map[string]float64 {
 	return map[string]float64{
 		"train/learning_rate": lr, "train/n_updates": float64(p.updates), "train/loss": t.sum.Loss / t.n,
 		"train/policy_gradient_loss": t.sum.PolicyLoss / t.n, "train/value_loss": t.sum.ValueLoss / t.n,
 		"train/entropy_loss": -t.sum.Entropy / t.n, "train/clip_fraction": t.sum.ClipFraction / t.n,
-		"train/grad_norm": t.sum.GradNorm / t.n, "train/approx_kl": t.kl / t.inEpoch, "train/epochs": float64(t.epochs),
+		"train/imitation_loss": t.imitation(p.pull), "train/grad_norm": t.sum.GradNorm / t.n, "train/approx_kl": t.kl / t.inEpoch, "train/epochs": float64(t.epochs),
 		"train/explained_variance": ExplainedVariance(p.rollout.values, p.rollout.returns),
 	}
 }

@@ -27,6 +27,9 @@ type ppoMinibatch struct {
 	oldValues  []float32 // [B] at collection; read only when the value loss is clipped
 	advantages []float32 // [B]
 	returns    []float32 // [B]
+
+	experts []int32 // [B, parts] what the expert would have done; nil where nobody asks
+	pull    float64 // weight of the imitation loss; +Inf = nothing else moves the policy
 }
 
 // size is B.
@@ -79,13 +82,18 @@ func (l *ppoLoss) grow(rows int) {
 //
 //	ratio  = exp(log pi(a|s) - log pi_old(a|s))
 //	policy = -mean(min(A·ratio, A·clamp(ratio, 1-c, 1+c)))
-//	total  = policy + value_coef·value - entropy_coef·mean(entropy)
+//	total  = policy + value_coef·value - entropy_coef·mean(entropy) + pull·imitation
 //
+// with imitation = -mean(log pi(expert's action|s)), or, where the pull is infinite, total = imitation + value_coef·value;
 // and leaves the gradients in dLogits and dValues. Log-probability and entropy are sums over the action's parts.
 func (l *ppoLoss) compute(b *ppoMinibatch) (ppoStats, error) {
 	var st ppoStats
 	n := b.size()
 	l.normalizeAdvantages(b)
+	pull, alone := b.pull, math.IsInf(b.pull, 1)
+	if alone {
+		pull = 1
+	}
 	for i := range n {
 		if err := l.row(b, i); err != nil {
 			return st, err
@@ -93,7 +101,14 @@ func (l *ppoLoss) compute(b *ppoMinibatch) (ppoStats, error) {
 		l.ratio[i] = math.Exp(l.logProb[i] - float64(b.oldLogProb[i]))
 		policy, slope := l.objective(i)
 		value, dValue := l.valueError(b, i)
-		l.rowGradient(b, i, slope/float64(n), -l.cfg.EntropyCoef/float64(n))
+		weight := -l.cfg.EntropyCoef / float64(n)
+		if alone {
+			policy, slope, weight = 0, 0, 0
+		}
+		l.rowGradient(b, i, slope/float64(n), weight)
+		if b.experts != nil {
+			st.Imitation += l.imitate(b, i, pull/float64(n))
+		}
 		l.dValues[i] = float32(l.cfg.ValueCoef * dValue / float64(n))
 
 		st.PolicyLoss += policy
@@ -105,10 +120,13 @@ func (l *ppoLoss) compute(b *ppoMinibatch) (ppoStats, error) {
 			st.ClipFraction++
 		}
 	}
-	for _, v := range []*float64{&st.PolicyLoss, &st.ValueLoss, &st.Entropy, &st.ApproxKL, &st.ClipFraction} {
+	for _, v := range []*float64{&st.PolicyLoss, &st.ValueLoss, &st.Entropy, &st.ApproxKL, &st.ClipFraction, &st.Imitation} {
 		*v /= float64(n)
 	}
-	st.Loss = st.PolicyLoss + l.cfg.ValueCoef*st.ValueLoss - l.cfg.EntropyCoef*st.Entropy
+	st.Loss = st.PolicyLoss + l.cfg.ValueCoef*st.ValueLoss + pull*st.Imitation
+	if !alone {
+		st.Loss -= l.cfg.EntropyCoef * st.Entropy
+	}
 	if math.IsNaN(st.Loss) || math.IsInf(st.Loss, 0) {
 		return st, fmt.Errorf("ppo: the loss is %v: training has diverged; lower ppo.learning_rate or ppo.max_grad_norm", st.Loss)
 	}
@@ -203,6 +221,24 @@ func (l *ppoLoss) rowGradient(b *ppoMinibatch, i int, slope, weight float64) {
 		out[actions[k]] += float32(slope)
 		probs, shifted, out = probs[n:], shifted[n:], out[n:]
 	}
+}
+
+// imitate is -log pi of the expert's action in decision i, whose probs are in l. It adds weight times its gradient,
+//
+//	d -log pi(e) / d logit_j = p_j - [j = e]
+func (l *ppoLoss) imitate(b *ppoMinibatch, i int, weight float64) float64 {
+	out, experts := l.dLogits[i*l.parts.Width:], b.experts[i*len(l.parts.NVec):]
+	probs, loss := l.probs, 0.0
+	for k, n := range l.parts.NVec {
+		for a, p := range probs[:n] {
+			out[a] += float32(weight * p)
+		}
+		e := experts[k]
+		out[e] -= float32(weight)
+		loss -= math.Log(max(probs[e], math.SmallestNonzeroFloat64))
+		probs, out = probs[n:], out[n:]
+	}
+	return loss
 }
 
 // valueError is the squared error of value i and its derivative.

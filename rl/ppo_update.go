@@ -1,6 +1,10 @@
 package rl
 
-import "github.com/grlscaler/grlscaler/gnn"
+import (
+	"math"
+
+	"github.com/grlscaler/grlscaler/gnn"
+)
 
 // PPOConfig holds PPO's hyper-parameters. [DefaultPPO] has the defaults; configs/policies explains each.
 type PPOConfig struct {
@@ -20,6 +24,40 @@ type PPOConfig struct {
 	MaxGradNorm        float64   `yaml:"max_grad_norm"`
 	TargetKL           float64   `yaml:"target_kl"`
 	AdamEps            float64   `yaml:"adam_eps"`
+
+	WarmStart WarmStartConfig `yaml:"warm_start"`
+}
+
+// WarmStartConfig is the imitation of an expert who knows the future (sim.ExpertEnv), before and while the policy learns from rewards.
+//
+// In the first Steps the policy is moved towards what the expert would do in the observations that it meets itself (DAgger: Ross,
+// Gordon and Bagnell, "A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning", 2011), and the
+// value function towards its returns. After that the same loss pulls with a weight that falls to 0 (Schmitt et al., "Kickstarting Deep
+// Reinforcement Learning", 2018).
+type WarmStartConfig struct {
+	Steps       int     `yaml:"steps"`        // environment steps; 0 = no imitation
+	ExpertShare float64 `yaml:"expert_share"` // environments in which the expert acts itself at first; falls to 0 over Steps
+	Pull        float64 `yaml:"pull"`         // weight of the imitation loss after Steps, at first
+	PullSteps   int     `yaml:"pull_steps"`   // environment steps over which it falls to 0
+}
+
+// pullAt is the weight of the imitation loss after so many steps; Inf while only it counts.
+func (w *WarmStartConfig) pullAt(steps int) float64 {
+	switch {
+	case steps < w.Steps:
+		return math.Inf(1)
+	case w.Steps == 0 || w.Pull == 0 || steps >= w.Steps+w.PullSteps:
+		return 0
+	}
+	return w.Pull * (1 - float64(steps-w.Steps)/float64(w.PullSteps))
+}
+
+// experts is in how many of n environments the expert acts after so many steps.
+func (w *WarmStartConfig) experts(n, steps int) int {
+	if steps >= w.Steps {
+		return 0
+	}
+	return int(math.Ceil(float64(n) * w.ExpertShare * (1 - float64(steps)/float64(w.Steps))))
 }
 
 // DefaultPPO returns Stable-Baselines3's defaults with the learning rate falling to 0.
@@ -58,6 +96,7 @@ type ppoUpdater struct {
 // ppoStats are the numbers of one minibatch.
 type ppoStats struct {
 	Loss, PolicyLoss, ValueLoss, Entropy, ApproxKL, ClipFraction float64
+	Imitation                                                    float64 // -log probability of the expert's action
 	GradNorm                                                     float64 // before clipping
 	Stopped                                                      bool    // the KL divergence was too large: no step was done
 }
@@ -78,7 +117,7 @@ func (u *ppoUpdater) step(s *gnn.Scope, lr float64, b *ppoMinibatch, forward fun
 	if err != nil {
 		return st, err
 	}
-	if u.cfg.TargetKL > 0 && st.ApproxKL > klStopFactor*u.cfg.TargetKL {
+	if u.cfg.TargetKL > 0 && !math.IsInf(b.pull, 1) && st.ApproxKL > klStopFactor*u.cfg.TargetKL {
 		st.Stopped = true
 		return st, nil
 	}

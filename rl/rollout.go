@@ -13,6 +13,7 @@ type rollout struct {
 
 	obs        *sim.Obs // normalised
 	actions    []int32  // [rows, parts]
+	experts    []int32  // the same of the expert; nil without a warm start
 	logProbs   []float32
 	values     []float32
 	rewards    []float32 // normalised, where the configuration says so

@@ -197,6 +197,7 @@ func (p *ppo) state(st *state) {
 	st.stream("stream.policy", p.actor.stream)
 	st.stream("stream.minibatches", p.shuffle)
 	scalar(st, "updates", &p.updates)
+	scalar(st, "steps", &p.steps)
 }
 
 // state saves or loads everything of SAC's that outlives an iteration.

@@ -101,4 +101,5 @@ func (v *View) copyFrom(src *View) {
 	copy(v.Nodes, src.Nodes)
 	copy(v.Placed, src.Placed)
 	copy(v.Edges, src.Edges)
+	copy(v.Entry, src.Entry)
 }

@@ -19,6 +19,7 @@ type Env struct {
 	session *Session
 	task    task
 	initial *rng.Stream
+	oracle  Oracle // the expert
 
 	index    int
 	seed     uint64

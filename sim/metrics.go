@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/grlscaler/grlscaler/sim/rng"
@@ -29,6 +30,9 @@ type MetricsConfig struct {
 	// and its pods have no sample. Default 0.
 	DropOut float64 `yaml:"drop_out"`
 }
+
+// entryPeakSpan is how far back a view knows the entry's highest rate.
+const entryPeakSpan = 10 * time.Minute
 
 // DefaultMetricsConfig is metrics-server as released, scraped midway between two decisions.
 func DefaultMetricsConfig() MetricsConfig {
@@ -88,7 +92,8 @@ type Metrics struct {
 	untilFirst     int // ticks from Reset to the first scrape
 	ticksPerScrape int
 
-	ring    []scrape // the newest at (scrapes-1) % len
+	ring    []scrape  // the newest at (scrapes-1) % len
+	peaks   []float64 // requests/s at the entry in the scrapes of the last 10 minutes, the newest at (scrapes-1) % len
 	scrapes int
 	edges   edgeShares
 	pods    *podMetrics // nil unless watched
@@ -108,6 +113,7 @@ type scrape struct {
 	services []serviceScrape
 	nodeCPU  []float64
 	edges    []EdgeView
+	entry    []float64 // requests/s by endpoint
 	cluster  ClusterView
 	pods     []podSample // by ID
 }
@@ -129,6 +135,7 @@ func NewMetrics(app *App, cfg MetricsConfig) *Metrics {
 		// Enough scrapes to hold the newest visible one, those not yet visible, and one to write to.
 		ring:  make([]scrape, 2+int((cfg.Lag+cfg.Interval-1)/cfg.Interval)),
 		edges: newEdgeShares(app),
+		peaks: make([]float64, max(1, int(entryPeakSpan/cfg.Interval))),
 	}
 	m.ticksPerScrape = int(cfg.Interval / Tick)
 	m.untilFirst = int((cfg.Interval - cfg.Age) / Tick)
@@ -137,6 +144,7 @@ func NewMetrics(app *App, cfg MetricsConfig) *Metrics {
 			services: make([]serviceScrape, len(app.Services)),
 			nodeCPU:  make([]float64, app.NumNodes()),
 			edges:    make([]EdgeView, len(app.Edges)),
+			entry:    make([]float64, len(app.Endpoints)),
 		}
 	}
 	return m
@@ -251,19 +259,34 @@ func (m *Metrics) scrape(st *State) {
 		sc.nodeCPU[i] = cpu * perTick
 	}
 	m.edges.fill(sc, m.offered)
+	for e, n := range m.offered {
+		sc.entry[e] = n * perTick
+	}
 	sc.cluster = ClusterView{
 		CPUUtilisation: ratio(m.clusterCPU, m.ticks),
 		SLOViolation:   min(ratio(m.bad, total), 1),
 		EntryRPS:       ratio(total, m.ticks),
 	}
-	sc.cluster.EntryPrevRPS = sc.cluster.EntryRPS
-	if before != nil {
-		sc.cluster.EntryPrevRPS = before.cluster.EntryRPS
-	}
+	m.history(&sc.cluster, before)
 	if m.pods != nil {
 		m.pods.scrape(st, sc)
 	}
 	m.clearSums()
+}
+
+// history fills what a scrape shows of the entry's rates before it; the first scrape stands for all that came before.
+func (m *Metrics) history(c *ClusterView, before *scrape) {
+	c.EntryPrevRPS = c.EntryRPS
+	for i := range c.EntryBefore {
+		c.EntryBefore[i] = c.EntryRPS
+	}
+	if before != nil {
+		c.EntryPrevRPS = before.cluster.EntryRPS
+		c.EntryBefore[0] = before.cluster.EntryPrevRPS
+		copy(c.EntryBefore[1:], before.cluster.EntryBefore[:])
+	}
+	m.peaks[(m.scrapes-1)%len(m.peaks)] = c.EntryRPS
+	c.EntryPeak = slices.Max(m.peaks[:min(m.scrapes, len(m.peaks))])
 }
 
 // disturb puts noise on what was measured. The draws do not depend on the values, so that controllers which are

@@ -8,6 +8,7 @@ func NewView(app *App) *View {
 		Nodes:    make([]NodeView, app.NumNodes()),
 		Placed:   make([]int, len(app.Services)*app.NumNodes()),
 		Edges:    make([]EdgeView, len(app.Edges)),
+		Entry:    make([]float64, len(app.Endpoints)),
 		PodStart: make([]int, len(app.Services)+1),
 	}
 }
@@ -41,12 +42,14 @@ func (m *Metrics) View(st *State, v *View) {
 	since := v.Cluster.SinceLastAction
 	if sc == nil {
 		clear(v.Edges)
+		clear(v.Entry)
 		v.Cluster = ClusterView{SinceLastAction: since}
 	} else {
 		for i, cpu := range sc.nodeCPU {
 			v.Nodes[i].CPUUsedMillis = cpu
 		}
 		copy(v.Edges, sc.edges)
+		copy(v.Entry, sc.entry)
 		v.Cluster = sc.cluster
 		v.Cluster.SinceLastAction = since
 	}

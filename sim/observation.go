@@ -31,6 +31,12 @@ var (
 		"position",     // (wanted - min) / (max - min) replicas, 1 if max = min
 		"replica_step", // 1 / max replicas: what one more replica changes
 		"request",      // CPU request of one replica / 1 core, at most 4
+		// What the load at the entry announces: the CPU that the service needs once all of it arrives there, whatever a
+		// saturated caller lets through now. In replicas, at their present limit.
+		"announced",       // / max replicas, at most 4
+		"announced_busy",  // / wanted replicas, at most 4: their utilisation to come
+		"announced_gap",   // (announced - wanted) / 4, from -2 to 2
+		"announced_trend", // the same for the load of the next scrape, if it goes on rising as from the last to this one
 	}
 	// NodeFeatures of one cluster node.
 	NodeFeatures = []string{
@@ -47,10 +53,14 @@ var (
 	}
 	// ScalarFeatures of the whole cluster.
 	ScalarFeatures = []string{
-		"cluster_cpu",       // CPU used / allocatable
-		"slo_violation",     // share of requests late or failed in the last scrape window
-		"entry_load",        // logRPS of requests/s at the entry
-		"entry_change",      // change of requests/s
+		"cluster_cpu",    // CPU used / allocatable
+		"slo_violation",  // share of requests late or failed in the last scrape window
+		"entry_load",     // logRPS of requests/s at the entry
+		"entry_change",   // change of requests/s
+		"entry_before_2", // logRPS of requests/s at the entry, two, three and four scrapes before the last
+		"entry_before_3",
+		"entry_before_4",
+		"entry_peak",        // logRPS of the highest requests/s at the entry of the last 10 minutes
 		"since_last_action", // time since the last action that changed anything / 300 s, at most 1
 		"decisions_left",    // share of the interval's decisions that are left; 1 in joint mode
 	}
@@ -66,6 +76,8 @@ type Observer struct {
 	spec    EnvSpec
 	traits  []observedTraits // [service]
 	maxCost float64
+	// cpu[e*services+s] is the CPU (millicore-seconds) that a request at endpoint e costs service s, wake-ups left out.
+	cpu []float64
 }
 
 // observedTraits are the constants that a service's features are relative to.
@@ -80,7 +92,7 @@ type observedTraits struct {
 
 // NewObserver makes the observer for an application and its actions.
 func NewObserver(app *App, actions *Actions) *Observer {
-	o := &Observer{app: app, actions: actions, traits: make([]observedTraits, len(app.Services))}
+	o := &Observer{app: app, actions: actions, traits: make([]observedTraits, len(app.Services)), cpu: app.graph.svcCPU}
 	o.spec = EnvSpec{
 		Kind: KindCluster, Services: len(app.Services), Nodes: app.NumNodes(), Edges: slices.Clone(app.Edges),
 		ServiceFeatures: len(ServiceFeatures), NodeFeatures: len(NodeFeatures), EdgeFeatures: len(EdgeFeatures), Scalars: len(ScalarFeatures),
@@ -119,8 +131,16 @@ func (o *Observer) Spec() *EnvSpec { return &o.spec }
 // Observe writes the observation of view v, its mask included, into row, a batch of one. decisionsLeft is the
 // share of the interval's decisions that are left.
 func (o *Observer) Observe(v *View, decisionsLeft float64, row *Obs) {
+	rise := 1.0 // the entry's rate at the next scrape / at the last one, if it goes on rising
+	if c := &v.Cluster; c.EntryRPS > c.EntryPrevRPS {
+		rise = 2 - ratio(c.EntryPrevRPS, c.EntryRPS)
+	}
 	for s := range v.Services {
-		o.service(s, &v.Services[s], row.Services[s*len(ServiceFeatures):(s+1)*len(ServiceFeatures)])
+		cpu := 0.0
+		for e, rps := range v.Entry {
+			cpu += rps * o.cpu[e*len(v.Services)+s]
+		}
+		o.service(s, &v.Services[s], cpu, rise, row.Services[s*len(ServiceFeatures):(s+1)*len(ServiceFeatures)])
 	}
 	for i := range v.Nodes {
 		n := &v.Nodes[i]
@@ -146,14 +166,19 @@ func (o *Observer) Observe(v *View, decisionsLeft float64, row *Obs) {
 	out[1] = feature(c.SLOViolation, 0, 1)
 	out[2] = logScale(c.EntryRPS)
 	out[3] = change(c.EntryRPS, c.EntryPrevRPS)
-	out[4] = feature(float64(c.SinceLastAction)/float64(sinceActionCap), 0, 1)
-	out[5] = feature(decisionsLeft, 0, 1)
+	for i, rps := range c.EntryBefore {
+		out[4+i] = logScale(rps)
+	}
+	out[7] = logScale(c.EntryPeak)
+	out[8] = feature(float64(c.SinceLastAction)/float64(sinceActionCap), 0, 1)
+	out[9] = feature(decisionsLeft, 0, 1)
 	o.actions.Mask(v, row.Mask)
 }
 
-func (o *Observer) service(s int, x *ServiceView, out []float32) {
+// service writes the features of one service, whose announced CPU (millicores) and the entry's rise are given.
+func (o *Observer) service(s int, x *ServiceView, announced, rise float64, out []float32) {
 	t := &o.traits[s]
-	out = out[:16]
+	out = out[:20]
 	out[0] = feature(ratio(x.CPUUsedMillis, x.QuotaMillis*float64(x.Ready)), 0, 2)
 	out[1] = feature(ratio(x.MemMiB, t.memLimitMiB), 0, 2)
 	out[2] = logScale(x.P95Ms)
@@ -173,6 +198,11 @@ func (o *Observer) service(s int, x *ServiceView, out []float32) {
 	}
 	out[14] = float32(t.perReplica)
 	out[15] = feature(x.RequestMillis/1000, 0, 4)
+	need, wanted := ratio(announced, x.QuotaMillis), float64(x.Spec)
+	out[16] = feature(need*t.perReplica, 0, 4)
+	out[17] = feature(ratio(need, wanted), 0, 4)
+	out[18] = feature((need-wanted)/4, -2, 2)
+	out[19] = feature((need*rise-wanted)/4, -2, 2)
 }
 
 // feature clamps to [lo, hi]; what is not a number becomes lo.

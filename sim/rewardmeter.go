@@ -29,7 +29,7 @@ type RewardMeter struct {
 }
 
 // rewardSums are the sums over ticks of [RewardTerms].
-type rewardSums struct{ allocated, above, missing, wanted float64 }
+type rewardSums struct{ allocated, above, missing, wanted, needed, below float64 }
 
 // podCounts is what the sums of one service depend on.
 type podCounts struct {
@@ -115,7 +115,10 @@ func (m *RewardMeter) count(st *State) {
 		a := w * x.request * float64(x.ready+x.starting)
 		m.alloc[s] = a
 		m.tick.allocated += a
-		m.tick.above += max(0, a-w*m.app.Services[s].CPURequestMillis*float64(m.needed[s]))
+		need := w * m.app.Services[s].CPURequestMillis * float64(m.needed[s])
+		m.tick.needed += need
+		m.tick.above += max(0, a-need)
+		m.tick.below += max(0, need-w*x.request*float64(x.ready))
 		m.tick.missing += float64(max(0, x.spec-x.ready))
 		m.tick.wanted += float64(x.spec)
 	}
@@ -128,6 +131,8 @@ func (m *RewardMeter) flush() {
 	}
 	m.sum.allocated += m.run * m.tick.allocated
 	m.sum.above += m.run * m.tick.above
+	m.sum.needed += m.run * m.tick.needed
+	m.sum.below += m.run * m.tick.below
 	m.sum.missing += m.run * m.tick.missing
 	m.sum.wanted += m.run * m.tick.wanted
 	for s, a := range m.alloc {
@@ -161,6 +166,7 @@ func (m *RewardMeter) Take() RewardTerms {
 		Slack:        unit(ratio(m.unused, m.sum.allocated)),
 		Overshoot:    unit(ratio(m.sum.above, m.sum.allocated)),
 		ReplicaLag:   unit(ratio(m.sum.missing, m.sum.wanted)),
+		Undershoot:   unit(ratio(m.sum.below, m.sum.needed)),
 	}
 	m.clear()
 	return t

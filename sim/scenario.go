@@ -216,9 +216,6 @@ func (s *ScenarioSource) PeakRPS() float64 {
 }
 
 // Episode draws the noise of one episode.
-//
-// The noise is an Ornstein-Uhlenbeck process in steps of one window, with a standard deviation of half its
-// bound, clipped at the bound: intensities stay within (1 +- NoiseMax) of the profile.
 func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 	sc, nE, nS := s.sc, len(s.app.Endpoints), len(s.app.Services)
 	ticks := sc.WarmupS + sc.LengthS
@@ -226,13 +223,9 @@ func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 	ep.RPS = resize(ep.RPS, ticks*nE)
 	ep.Needed = resize(ep.Needed, (ticks+WindowTicks-1)/WindowTicks*nS)
 	ep.Initial = resize(ep.Initial, nS)
-	noise := rng.New(seed, "load-noise")
-	keep := math.Exp(-float64(WindowTicks) / sc.NoiseTau)
-	x := noise.NormFloat64()
+	noise := newLoadNoise(seed, sc.NoiseMax, sc.NoiseTau)
 	for t := 0; t < ticks; t += WindowTicks {
-		factor := 1 + math.Max(-1, math.Min(1, x/2))*sc.NoiseMax
-		x = x*keep + math.Sqrt(1-keep*keep)*noise.NormFloat64()
-		peak := 0.0
+		factor, peak := noise.next(), 0.0
 		for k := t; k < min(t+WindowTicks, ticks); k++ {
 			total := sc.levelAt(float64(k-sc.WarmupS)) * s.unit * factor
 			peak = max(peak, total)
@@ -244,6 +237,26 @@ func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 	}
 	copy(ep.Initial, s.demand.At(sc.levelAt(-1)*s.unit))
 	return nil
+}
+
+// loadNoise are factors on a level: an Ornstein-Uhlenbeck process in steps of one window, with a standard deviation of half its
+// bound, clipped at the bound. Intensities stay within (1 +- bound) of the profile.
+type loadNoise struct {
+	stream         *rng.Stream
+	bound, keep, x float64
+}
+
+// newLoadNoise begins a noise with the given bound and correlation time (s).
+func newLoadNoise(seed uint64, bound, tau float64) *loadNoise {
+	stream := rng.New(seed, "load-noise")
+	return &loadNoise{stream: stream, bound: bound, keep: math.Exp(-float64(WindowTicks) / tau), x: stream.NormFloat64()}
+}
+
+// next is the factor of the next window.
+func (n *loadNoise) next() float64 {
+	factor := 1 + math.Max(-1, math.Min(1, n.x/2))*n.bound
+	n.x = n.x*n.keep + math.Sqrt(1-n.keep*n.keep)*n.stream.NormFloat64()
+	return factor
 }
 
 // resize returns a slice of length n, reusing s where it is long enough.

@@ -155,6 +155,7 @@ type View struct {
 	Nodes    []NodeView
 	Placed   []int      // like State.Placed
 	Edges    []EdgeView // one per service-to-service call of the application (App.Edges order)
+	Entry    []float64  // requests/s offered at each endpoint
 	Cluster  ClusterView
 	Scraped  bool // false before the first scrape is visible, when all metrics are 0 for want of any
 	// Pods is filled only for a controller that asks for it (PodWatcher), grouped by service:
@@ -197,12 +198,17 @@ type EdgeView struct {
 
 // ClusterView holds what is not about one service.
 type ClusterView struct {
-	CPUUtilisation  float64       // CPU used over allocatable, all nodes
-	SLOViolation    float64       // share of entry requests late or failed in the last scrape window
-	EntryRPS        float64       // requests/s at the entry
-	EntryPrevRPS    float64       // one scrape earlier
-	SinceLastAction time.Duration // since the last request that changed anything
+	CPUUtilisation  float64               // CPU used over allocatable, all nodes
+	SLOViolation    float64               // share of entry requests late or failed in the last scrape window
+	EntryRPS        float64               // requests/s at the entry
+	EntryPrevRPS    float64               // one scrape earlier
+	EntryBefore     [EntryHistory]float64 // requests/s at the entry two, three, ... scrapes earlier
+	EntryPeak       float64               // the highest requests/s at the entry of the last 10 minutes
+	SinceLastAction time.Duration         // since the last request that changed anything
 }
+
+// EntryHistory is how many scrapes before the one before the last a view shows of the entry's rate.
+const EntryHistory = 3
 
 // PodPhase is a pod's phase, with Kubernetes' Pending split in two.
 type PodPhase uint8

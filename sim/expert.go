@@ -1,0 +1,95 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+)
+
+// ExpertEnv is a vector environment that can also tell what who knows the future would do: what an imitating policy learns from.
+type ExpertEnv interface {
+	VectorEnv
+	// Expert writes the actions [B, len(NVec)] of the expert in the present observations, all of them allowed.
+	Expert(actions []int32) error
+}
+
+var _ ExpertEnv = (*VecEnv)(nil)
+
+// Expert writes what the oracle would do in every environment. In mode joint that is, for each service, the allowed change that comes
+// nearest to what the [Oracle] asks for; in mode select it is the largest of them, first those that add, then those that take away, and
+// "nothing" where there is none. Quotas stay as they are, and new pods go to the first pool with room.
+func (v *VecEnv) Expert(actions []int32) error {
+	parts := len(v.Spec().Action.NVec)
+	for i, e := range v.envs {
+		if err := e.expert(actions[i*parts : (i+1)*parts]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expert writes the action of this environment's expert.
+func (e *Env) expert(action []int32) error {
+	t, ok := e.task.(*clusterTask)
+	if !ok {
+		return fmt.Errorf("environment of kind %s: there is no expert for it; train without a warm start", e.cfg.Kind)
+	}
+	if e.number < 0 {
+		return fmt.Errorf("environment %d: Expert before Reset", e.index)
+	}
+	if e.oracle.ep == nil { // once, for lead times; the episode's memory is this environment's
+		e.oracle.SetEpisode(&e.ep)
+		if err := e.oracle.Reset(e.app, 0); err != nil {
+			return err
+		}
+	}
+	now := time.Duration(e.session.Tick()) * Tick
+	best, largest := -1, 0
+	for s := range e.app.Services {
+		svc, spec := &e.app.Services[s], t.view.Services[s].Spec
+		want := min(max(e.oracle.needed(s, now, now+e.oracle.lead[s]+ControlInterval), svc.MinReplicas), svc.MaxReplicas)
+		delta := min(max(want-spec, -t.cfg.Action.MaxDelta), t.cfg.Action.MaxDelta)
+		if t.cfg.Action.Mode == ActionJoint {
+			t.actions.choose(t.view, s, delta, action)
+		} else if best < 0 && delta != 0 || delta > max(largest, 0) || largest < 0 && delta < largest {
+			best, largest = s, delta
+		}
+	}
+	if t.cfg.Action.Mode == ActionSelect {
+		t.actions.chooseOne(t.view, best, largest, action)
+	}
+	return nil
+}
+
+// choose writes the parts of service s in mode joint: a change of replicas, the quota as it is, the first pool with room.
+func (a *Actions) choose(v *View, s, delta int, action []int32) {
+	parts := len(a.spec.NVec) / len(a.app.Services)
+	action = action[s*parts : (s+1)*parts]
+	action[0], action[1] = int32(delta+a.cfg.MaxDelta), int32(a.one)
+	if parts == 3 {
+		action[2] = int32(a.firstPool(v, s))
+	}
+}
+
+// chooseOne writes the action of mode select: a change of replicas of service s, or nothing.
+func (a *Actions) chooseOne(v *View, s, delta int, action []int32) {
+	if delta == 0 {
+		action[0] = int32(a.spec.NVec[0] - 1)
+		return
+	}
+	pool := 0
+	if delta > 0 {
+		pool = a.firstPool(v, s)
+	}
+	action[0] = int32(s*a.spec.PerService + ((delta+a.cfg.MaxDelta)*a.nq+a.one)*a.np + pool)
+}
+
+// firstPool is the first pool that has room for a replica of service s.
+func (a *Actions) firstPool(v *View, s int) int {
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if n.FreeCPUMillis >= v.Services[s].RequestMillis && n.FreeMemMiB >= a.app.Services[s].MemRequestMiB {
+			return n.Pool
+		}
+	}
+	return 0
+}
