@@ -129,6 +129,14 @@ func TestPPOGradientsAreTheDerivatives(t *testing.T) {
 				values[i] = b.oldValues[i]
 			}
 		}
+		if b.pull = rapid.SampledFrom([]float64{0, 0.7, math.Inf(1)}).Draw(t, "pull"); b.pull > 0 {
+			b.experts = make([]int32, rows*len(p.NVec))
+			for i := range rows {
+				if _, err := sampler.Sample(stream, logits[i*p.Width:(i+1)*p.Width], mask[i*p.Width:(i+1)*p.Width], b.experts[i*len(p.NVec):(i+1)*len(p.NVec)]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		l := newPPOLoss(&cfg, p, rows)
 		loss := func() float64 {
 			copy(l.values, values)

@@ -19,7 +19,8 @@ func TestServiceFeaturesByHand(t *testing.T) {
 		CPUUsedMillis: 120, MemMiB: 96, RPS: 12, PrevRPS: 8, P95Ms: 127, ErrorRate: 0.1, Throttled: 0.2}
 	v.Nodes[0] = NodeView{CPUMillis: 2000, MemMiB: 4096, FreeCPUMillis: 500, FreeMemMiB: 1024, SpeedFactor: 1, PricePerCoreHour: 0.04}
 	v.Placed[0], v.Placed[1] = 2, 1
-	v.Cluster = ClusterView{CPUUtilisation: 0.3, SLOViolation: 0.05, EntryRPS: 15, EntryPrevRPS: 4, SinceLastAction: 75 * time.Second}
+	v.Cluster = ClusterView{CPUUtilisation: 0.3, SLOViolation: 0.05, EntryRPS: 15, EntryPrevRPS: 4, EntryBefore: [EntryHistory]float64{7, 3, 1}, EntryPeak: 31, SinceLastAction: 75 * time.Second}
+	v.Entry[0] = 60
 	o := newObserver(app)
 	obs := NewObs(o.Spec(), 1)
 	o.Observe(v, 0.5, obs)
@@ -28,6 +29,8 @@ func TestServiceFeaturesByHand(t *testing.T) {
 		"stateful": 0, "efficiency": 120. / 150, "ready": 0.2, "starting": 0.1, "pending": 0.2,
 		"load": 12 * 10. / 2000, "load_change": 4. / 21, "error_rate": 0.1, "quota": -0.5, "throttled": 0.2,
 		"position": 4. / 9, "replica_step": 0.1, "request": 0.05,
+		// 60 requests/s at the entry are 600 m: 6 replicas at the present 100 m. The rate goes from 4 to 15, so next to 26.
+		"announced": 0.6, "announced_busy": 6. / 5, "announced_gap": (6 - 5) / 4., "announced_trend": (6*26./15 - 5) / 4,
 	}
 	if len(want) != len(ServiceFeatures) || len(obs.Services) != len(ServiceFeatures) {
 		t.Fatalf("%d features expected, %d named, %d given", len(want), len(ServiceFeatures), len(obs.Services))
@@ -42,7 +45,7 @@ func TestServiceFeaturesByHand(t *testing.T) {
 			t.Errorf("%s: %v, want %v", NodeFeatures[i], obs.Nodes[i], want)
 		}
 	}
-	for i, want := range []float64{0.3, 0.05, 0.4, 11. / 20, 0.25, 0.5} {
+	for i, want := range []float64{0.3, 0.05, 0.4, 11. / 20, 0.3, 0.2, 0.1, 0.5, 0.25, 0.5} {
 		if math.Abs(float64(obs.Scalars[i])-want) > 1e-6 {
 			t.Errorf("%s: %v, want %v", ScalarFeatures[i], obs.Scalars[i], want)
 		}
@@ -90,7 +93,10 @@ func TestObservationsAreFinite(t *testing.T) {
 		for e := range v.Edges {
 			v.Edges[e] = EdgeView{RPS: wild(), P95Ms: wild(), ErrorRate: wild()}
 		}
-		v.Cluster = ClusterView{CPUUtilisation: wild(), SLOViolation: wild(), EntryRPS: wild(), EntryPrevRPS: wild()}
+		v.Cluster = ClusterView{CPUUtilisation: wild(), SLOViolation: wild(), EntryRPS: wild(), EntryPrevRPS: wild(), EntryBefore: [EntryHistory]float64{wild(), wild(), wild()}, EntryPeak: wild()}
+		for e := range v.Entry {
+			v.Entry[e] = wild()
+		}
 		o.Observe(v, 1, obs)
 		for _, a := range [][]float32{obs.Services, obs.Nodes, obs.Edges, obs.RunsOn, obs.Scalars} {
 			for i, x := range a {

@@ -31,7 +31,7 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12*(1+math.Abs(b)) }
 
 func checkTerms(t *testing.T, got, want RewardTerms) {
 	t.Helper()
-	if !near(got.SLOViolation, want.SLOViolation) || !near(got.Slack, want.Slack) || !near(got.Overshoot, want.Overshoot) || !near(got.ReplicaLag, want.ReplicaLag) {
+	if !near(got.SLOViolation, want.SLOViolation) || !near(got.Slack, want.Slack) || !near(got.Overshoot, want.Overshoot) || !near(got.ReplicaLag, want.ReplicaLag) || !near(got.Undershoot, want.Undershoot) {
 		t.Errorf("terms\n got %+v\nwant %+v", got, want)
 	}
 }
@@ -42,6 +42,7 @@ func checkTerms(t *testing.T, got, want RewardTerms) {
 //	allocated = 5·400 + 5·600 = 5000 m·ticks
 //	unused    = 5·(400-150) + 5·(600-550) = 1500            -> slack 0.3
 //	above     = 5·(400-200) + 5·(600-500) = 1500            -> overshoot 0.3
+//	below     = 0 + 5·(500-400) of 5·200 + 5·500            -> undershoot 500/3500
 //	missing   = 0 + 5·3 of wanted 5·4 + 5·7                 -> lag 15/55
 //	bad       = (2+1) + (3+4) of 20+20                      -> 10/40
 //	reward    = -5·0.25 - 0.3 - 3·0.3 - 2·15/55 = -2.9954…
@@ -68,9 +69,13 @@ func TestRewardByHand(t *testing.T) {
 		t.Errorf("mean latency %v, want 200", got)
 	}
 	terms := m.Take()
-	checkTerms(t, terms, RewardTerms{SLOViolation: 0.25, Slack: 0.3, Overshoot: 0.3, ReplicaLag: 15. / 55})
+	checkTerms(t, terms, RewardTerms{SLOViolation: 0.25, Slack: 0.3, Overshoot: 0.3, ReplicaLag: 15. / 55, Undershoot: 1. / 7})
 	if got, want := cfg.Of(terms), -5*0.25-0.3-0.9-2*15./55; !near(got, want) {
 		t.Errorf("reward %v, want %v", got, want)
+	}
+	cfg.Undershoot = 7
+	if got, want := cfg.Of(terms), -5*0.25-0.3-0.9-2*15./55-1; !near(got, want) {
+		t.Errorf("reward with undershoot %v, want %v", got, want)
 	}
 	checkTerms(t, m.Take(), RewardTerms{}) // nothing since
 }
@@ -105,7 +110,7 @@ func TestRewardEdges(t *testing.T) {
 		{"more bad than offered", func(st *State) { st.Endpoints[0] = EndpointState{Offered: 2, Failed: 2, Late: 2} }, RewardTerms{SLOViolation: 1, Slack: 1, Overshoot: 0.5}},
 		{"burst", func(st *State) { st.Services[0].CPUUsedMillis = 900 }, RewardTerms{Overshoot: 0.5}},
 		{"half quota", func(st *State) { st.Services[0].RequestMillis = 50 }, RewardTerms{Slack: 1}},
-		{"nothing", func(st *State) { st.Services[0].Ready = 0 }, RewardTerms{ReplicaLag: 1}},
+		{"nothing", func(st *State) { st.Services[0].Ready = 0 }, RewardTerms{ReplicaLag: 1, Undershoot: 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := NewRewardMeter(app, DefaultRewardConfig())
@@ -120,7 +125,8 @@ func TestRewardEdges(t *testing.T) {
 }
 
 // Prices: front's 2 pods (100 m) on a slow node (0.03), logic's 1 pod (200 m) on the fast node (0.06), store's none.
-// Nothing used, 1 replica of each needed: allocated = 0.03·200 + 0.06·200 = 18, above = 0.03·100 = 3.
+// Nothing used, 1 replica of each needed: allocated = 0.03·200 + 0.06·200 = 18, above = 0.03·100 = 3; needed 3 + 12 + 3, of which the store's
+// 3 are missing.
 func TestRewardWeighsPrices(t *testing.T) {
 	app := chainApp(t)
 	m := NewRewardMeter(app, DefaultRewardConfig())
@@ -130,7 +136,7 @@ func TestRewardWeighsPrices(t *testing.T) {
 	m.Reset(st)
 	st.Window = 1
 	m.Tick(st, []int{1, 1, 1})
-	checkTerms(t, m.Take(), RewardTerms{Slack: 1, Overshoot: 3. / 18})
+	checkTerms(t, m.Take(), RewardTerms{Slack: 1, Overshoot: 3. / 18, Undershoot: 3. / 18})
 }
 
 // A new replica of the stateful store holds 200 MiB; at 50 MiB/s it lags 4 s, 3 s, ... behind in the ticks after it

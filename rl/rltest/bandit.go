@@ -32,7 +32,7 @@ type Bandit struct {
 	mask   []bool // as last shown
 }
 
-var _ sim.VectorEnv = (*Bandit)(nil)
+var _ sim.ExpertEnv = (*Bandit)(nil)
 
 // NewBandit returns a bandit that has not been reset.
 func NewBandit(cfg BanditConfig) *Bandit {
@@ -202,5 +202,23 @@ func (b *Bandit) Load(data []byte, obs *sim.Obs) error {
 		return err
 	}
 	b.show(obs)
+	return nil
+}
+
+// Expert knows the right actions.
+func (b *Bandit) Expert(actions []int32) error {
+	if !b.cfg.Select {
+		for i, target := range b.target {
+			actions[i] = int32(target)
+		}
+		return nil
+	}
+	for e := range actions {
+		for s, target := range b.target[e*b.cfg.Services : (e+1)*b.cfg.Services] {
+			if target >= 0 {
+				actions[e] = int32(s*b.cfg.Choices + target)
+			}
+		}
+	}
 	return nil
 }
