@@ -54,7 +54,7 @@ a resumed training writes the same bytes as one that was never stopped.`,
 				cfg.Seed = seed
 			}
 			if f.Changed("app") {
-				cfg.Env.App = app
+				trainOn(cfg, app)
 			}
 			if f.Changed("scenario") {
 				cfg.Env.Scenarios, cfg.Env.Trace = scenarios, ""
@@ -85,8 +85,10 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			if out == "" {
 				out = filepath.Join("checkpoints", job.dirName())
 			}
-			printAppWarnings(w.stderr, job.app)
-			printSourceWarnings(w.stderr, job.sources)
+			for _, p := range job.parts {
+				printAppWarnings(w.stderr, p.app)
+				printSourceWarnings(w.stderr, p.sources)
+			}
 			result, err := job.train(c.Context(), w, out, resume, nil)
 			if err != nil {
 				return err
@@ -99,7 +101,7 @@ a resumed training writes the same bytes as one that was never stopped.`,
 	f.StringVar(&cfgWord, "cfg", "", "configuration: "+strings.Join(configs.Names(configs.Policies), ", ")+", or the path of a .yaml file (required)")
 	f.IntVar(&steps, "steps", 0, "environment steps (default: the configuration's)")
 	f.Uint64Var(&seed, "seed", 1, "seed of everything random")
-	f.StringVar(&app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
+	f.StringVar(&app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file (default: the configuration's)")
 	f.StringSliceVar(&scenarios, "scenario", nil, "scenarios to train on (default: the configuration's)")
 	f.StringVar(&traceDir, "trace", "", "train on windows of this recording instead of scenarios")
 	f.Float64Var(&traceScale, "trace-scale", 1, "multiply the recording's rates")
@@ -123,19 +125,37 @@ func loadPolicyConfig(word string) (*rl.Config, error) {
 	return rl.DecodeConfig(f.Reader(), f.Name)
 }
 
-// training is a configuration with the application and the load that it names.
+// training is a configuration with the application and the load that it names, or with those that are drawn for it.
 type training struct {
-	cfg     *rl.Config
+	cfg   *rl.Config
+	parts []trainingPart // empty where applications are still to be drawn
+}
+
+// trainingPart is one application and its load.
+type trainingPart struct {
 	app     *loadedApp
 	sources []benchmark.SourceSpec
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
+	t := &training{cfg: cfg}
+	if cfg.Env.App == sim.AppRandom {
+		return t, nil
+	}
 	app, err := loadApp(cfg.Env.App)
 	if err != nil {
 		return nil, err
 	}
-	t := &training{cfg: cfg, app: app}
+	part, err := newTrainingPart(cfg, app)
+	if err != nil {
+		return nil, err
+	}
+	t.parts = append(t.parts, *part)
+	return t, nil
+}
+
+func newTrainingPart(cfg *rl.Config, app *loadedApp) (*trainingPart, error) {
+	t := &trainingPart{app: app}
 	if cfg.Env.Trace != "" {
 		src, err := loadTrace(cfg.Env.Trace, app, cfg.Env.TraceFill, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
 		if err != nil {
@@ -154,23 +174,38 @@ func newTraining(cfg *rl.Config) (*training, error) {
 	return t, nil
 }
 
-// dirName names the training by all that its result depends on: configuration, application, load.
+// dirName names the training by all that its result depends on: configuration, application, load. What is drawn follows from
+// the configuration.
 func (t *training) dirName() string {
 	var b strings.Builder
-	b.WriteString(t.cfg.Hash() + t.app.hash)
-	for _, s := range t.sources {
-		b.WriteString(s.Source.Name() + s.Hash)
+	b.WriteString(t.cfg.Hash())
+	for _, p := range t.parts {
+		b.WriteString(p.app.hash)
+		for _, s := range p.sources {
+			b.WriteString(s.Source.Name() + s.Hash)
+		}
 	}
 	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
 }
 
 // train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
 func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
-	env, err := sim.NewVecEnv(t.app.App, t.cfg.Env, newMixture(t.sources), 0, t.app.newEngine)
-	if err != nil {
-		return nil, err
+	parts := t.parts
+	if len(parts) == 0 {
+		var err error
+		if parts, err = drawParts(ctx, w, t.cfg, gate); err != nil {
+			return nil, err
+		}
 	}
-	result, err := rl.Train(ctx, t.cfg, env, rl.Options{
+	var envs []sim.VectorEnv
+	for _, p := range parts {
+		env, err := sim.NewVecEnv(p.app.App, t.cfg.Env, newMixture(p.sources), 0, p.app.newEngine)
+		if err != nil {
+			return nil, err
+		}
+		envs = append(envs, env)
+	}
+	result, err := rl.TrainGroups(ctx, t.cfg, envs, rl.Options{
 		Dir: dir, Resume: resume, Clock: w.now, Progress: &trainProgress{r: reporter{w: w}, gate: gate},
 	})
 	if errors.Is(err, rl.ErrInterrupted) {
@@ -213,7 +248,7 @@ func (p *trainProgress) print(final bool, st rl.Status, note string) {
 }
 
 // trainedPolicies makes sure that every configuration has a policy for the application, training what is missing,
-// as many at once as there are cores.
+// as many at once as there are cores. One for random applications serves all.
 func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, dir string, steps int) ([]benchmark.ControllerSpec, error) {
 	jobs := make([]*training, 0, len(cfgs))
 	for _, word := range cfgs {
@@ -224,7 +259,9 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 		if err != nil {
 			return nil, err
 		}
-		cfg.Env.App = app
+		if cfg.Env.App != sim.AppRandom {
+			cfg.Env.App = app
+		}
 		if steps > 0 {
 			cfg.TotalSteps = steps
 		}
@@ -240,9 +277,13 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 	if err := trainMissing(ctx, w, jobs, dir); err != nil {
 		return nil, err
 	}
+	target, err := loadApp(app)
+	if err != nil {
+		return nil, err
+	}
 	var out []benchmark.ControllerSpec
 	for _, job := range jobs {
-		spec, err := policySpec(job.cfg.Name, filepath.Join(dir, job.dirName(), rl.PolicyFile), job.app)
+		spec, err := policySpec(job.cfg.Name, filepath.Join(dir, job.dirName(), rl.PolicyFile), target)
 		if err != nil {
 			return nil, err
 		}

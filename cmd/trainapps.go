@@ -1,0 +1,85 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/grlscaler/grlscaler/rl"
+	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
+	"github.com/grlscaler/grlscaler/sim/randomapp"
+)
+
+// trainOn puts an application into a configuration in place of whatever it had.
+func trainOn(cfg *rl.Config, app string) {
+	if cfg.Env.App = app; app != sim.AppRandom {
+		cfg.Env.RandomApps = nil
+	}
+}
+
+// drawParts draws the applications that a configuration asks for, on all cores: most of the time goes into measuring how each departs
+// from the fluid engine's formulas. The result does not depend on the number of cores.
+func drawParts(ctx context.Context, w *world, cfg *rl.Config, gate *sync.Mutex) ([]trainingPart, error) {
+	n := cfg.Env.RandomApps.Count
+	parts, errs := make([]trainingPart, n), make([]error, n)
+	progress := drawProgress{r: reporter{w: w}, gate: gate, name: cfg.Name, total: n}
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for i := n - 1; i >= 0; i-- { // the largest first, they take longest
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if errs[i] = context.Cause(ctx); errs[i] != nil {
+				return
+			}
+			part, err := drawPart(cfg, i)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			parts[i] = *part
+			progress.drawn(part.app.App)
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		if ctx.Err() != nil {
+			return nil, withHint(context.Canceled, "nothing was trained yet")
+		}
+		return nil, err
+	}
+	return parts, nil
+}
+
+func drawPart(cfg *rl.Config, i int) (*trainingPart, error) {
+	c := cfg.Env.RandomApps
+	app, text, err := randomapp.New(c.Seed, i, c.Services(i))
+	if err != nil {
+		return nil, fmt.Errorf("env.random_apps: %w", err)
+	}
+	return newTrainingPart(cfg, &loadedApp{App: app, hash: hashOf(text), rules: hpa.DefaultConfig()})
+}
+
+// drawProgress tells how many applications there are already.
+type drawProgress struct {
+	r     reporter
+	gate  *sync.Mutex // of other progress; may be nil
+	name  string
+	mu    sync.Mutex
+	done  int
+	total int
+}
+
+func (p *drawProgress) drawn(app *sim.App) {
+	if p.gate != nil {
+		p.gate.Lock()
+		defer p.gate.Unlock()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	p.r.line(p.done == p.total, "%s: application %d of %d drawn, %d services", p.name, p.done, p.total, len(app.Services))
+}
