@@ -242,6 +242,7 @@ func (p *PPOConfig) check(k *checker, envs int) {
 	k.above("ppo.max_grad_norm", p.MaxGradNorm, 1e9)
 	k.in("ppo.target_kl", p.TargetKL, 0, 100)
 	k.above("ppo.adam_eps", p.AdamEps, 1)
+	p.Budget.check(k)
 	w := &p.WarmStart
 	k.count("ppo.warm_start.steps", w.Steps, 0, math.MaxInt32)
 	k.in("ppo.warm_start.expert_share", w.ExpertShare, 0, 1)

@@ -123,15 +123,17 @@ func (g *ppoGroups) shuffle() []turn {
 	return g.turns
 }
 
-// row is the log's row. The explained variance is the groups' mean, so that differences between applications do not count as
-// explained.
+// row is the log's row. What is of a group is shown as the groups' mean: the explained variance, so that differences between
+// applications do not count as explained, and the multipliers of a budget, which each application keeps for itself.
 func (g *ppoGroups) row(sums *ppoSums, lr float64) map[string]float64 {
 	row := sums.row(g.first(), lr)
-	explained := 0.0
+	explained, multiplier, violation, n := 0.0, 0.0, 0.0, float64(len(g.members))
 	for _, p := range g.members {
-		explained += ExplainedVariance(p.rollout.values, p.rollout.returns) / float64(len(g.members))
+		explained += ExplainedVariance(p.rollout.values, p.rollout.returns) / n
+		multiplier += p.multiplier() / n
+		violation += p.violation() / n
 	}
-	row["train/explained_variance"] = explained
+	row["train/explained_variance"], row["train/slo_multiplier"], row["rollout/slo_violation"] = explained, multiplier, violation
 	return row
 }
 

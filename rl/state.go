@@ -200,6 +200,15 @@ func (p *ppo) state(st *state) {
 	st.stream("stream.minibatches", p.shuffle)
 	scalar(st, "updates", &p.updates)
 	scalar(st, "steps", &p.steps)
+	st.budget(p.world.budget)
+}
+
+// budget saves or loads a multiplier, where there is one.
+func (st *state) budget(b *budget) {
+	if b != nil {
+		scalar(st, "budget.multiplier", &b.multiplier)
+		scalar(st, "budget.mean", &b.mean)
+	}
 }
 
 // state saves or loads everything of all groups' that outlives an iteration. What they share is written with each of them.
@@ -209,6 +218,7 @@ func (g *ppoGroups) state(st *state) {
 			st.prefix = fmt.Sprintf("group%d.", k)
 		}
 		st.world(p.world)
+		st.budget(p.world.budget)
 	}
 	st.prefix = ""
 	st.params("weights.", g.first().update.params)
