@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -101,7 +102,7 @@ func policySpec(name, path string, app *loadedApp) (*benchmark.ControllerSpec, e
 		return nil, err
 	}
 	c.Close()
-	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindPolicy, Hash: hashOf(data),
+	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindPolicy, Hash: hashOf(data), Curve: filepath.Join(filepath.Dir(path), rl.ProgressFile),
 		New: func() (sim.Controller, error) { return rl.NewController(name, path, app.App) }}, nil
 }
 
