@@ -157,7 +157,7 @@ func (b *box) overlap(c *box) int {
 }
 
 // Height of a label and mean width of a letter of it.
-const labelHeight, letterWidth = 19, 9
+const labelHeight, letterWidth = 19, 10
 
 // place finds room for a label of so many letters near a point: the nearest place that covers nothing, or the one that covers least.
 func place(px, py, letters int, taken []box) box {
