@@ -255,3 +255,41 @@ func TestMarkdown(t *testing.T) {
 		t.Errorf("headings %v", names)
 	}
 }
+
+// FuzzMarkdown: whatever stands in summary.md, the page keeps its letters and is well formed.
+func FuzzMarkdown(f *testing.F) {
+	f.Add("# a\n\n## load-0\n\n| x | y |\n|---|---:|\n| 1 | 2 [3, 4] |\n")
+	f.Add("|\n||\n| \\| |\n```\n|")
+	f.Add("- a\n|b|\n- c")
+	f.Fuzz(func(t *testing.T, text string) {
+		letters := func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if r >= 'a' && r <= 'z' {
+					return r
+				}
+				return -1
+			}, s)
+		}
+		var kept strings.Builder
+		for _, b := range readMarkdown(text) {
+			kept.WriteString(b.Text + b.Code + strings.Join(b.List, "") + strings.Join(b.Head, ""))
+			for _, row := range b.Rows {
+				for _, c := range row {
+					kept.WriteString(c.Text + c.Interval)
+				}
+			}
+		}
+		if !strings.Contains(text, "```") && !strings.Contains(text, "&lt;") { // a fence may name a language, which is not shown
+			if got, want := letters(kept.String()), letters(text); got != want {
+				t.Errorf("%q became %q", want, got)
+			}
+		}
+		page, err := Write(&Data{Summary: []byte(text), Sections: []Section{{Name: "load-0"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Count(page, []byte("<tr>")) != bytes.Count(page, []byte("</tr>")) {
+			t.Error("rows do not match")
+		}
+	})
+}
