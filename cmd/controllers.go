@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -100,12 +101,27 @@ func policySpec(name, path string, app *loadedApp) (*benchmark.ControllerSpec, e
 		if shipped == nil {
 			return nil, withHint(fmt.Errorf("policy: %w", err), "train one with grlscaler train; %s come with the program", strings.Join(configs.TrainedNames(), ", "))
 		}
-		path, data, err = shipped.Path, shipped.Weights, nil
+		return shippedSpec(name, shipped, app)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	return policyDataSpec(name, path, data, app)
+	spec, err := policyDataSpec(name, path, data, app)
+	if err != nil {
+		return nil, err
+	}
+	spec.Curve = func() ([]byte, error) { return os.ReadFile(filepath.Join(filepath.Dir(path), rl.ProgressFile)) }
+	return spec, nil
+}
+
+// shippedSpec is a policy that comes with the program.
+func shippedSpec(name string, shipped *configs.Trained, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	spec, err := policyDataSpec(name, shipped.Path, shipped.Weights, app)
+	if err != nil {
+		return nil, err
+	}
+	spec.Curve = func() ([]byte, error) { return shipped.Curve, nil }
+	return spec, nil
 }
 
 // policyDataSpec is policySpec for the bytes of a policy; path is for messages.

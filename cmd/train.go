@@ -37,8 +37,8 @@ func newTrain(w *world) *cobra.Command {
 		Use:   "train",
 		Short: "Train a policy in the simulator",
 		Long: `Train a policy and write it to the output directory: policy.safetensors (weights, normaliser and
-configuration), progress.csv (the learning curve) and a checkpoint. Ctrl-C saves and says how to go on;
-a resumed training writes the same bytes as one that was never stopped.`,
+configuration), progress.csv (the learning curve), the same for TensorBoard, and a checkpoint. Ctrl-C saves and
+says how to go on; a resumed training writes the same bytes as one that was never stopped.`,
 		Example: `  grlscaler train --cfg gat_ppo
   grlscaler train --cfg mlp_ppo --steps 200000 --seed 7 --scenario rushsale --out runs/rush
   grlscaler train --cfg gat_ppo --set ppo.learning_rate=1e-4 --set encoder.heads=2
@@ -350,7 +350,7 @@ func (t *training) findShipped(run string) error {
 // spec is the trained policy as a controller.
 func (t *training) spec(dir string) (*benchmark.ControllerSpec, error) {
 	if t.shipped != nil {
-		return policyDataSpec(t.cfg.Name, t.shipped.Path, t.shipped.Weights, t.app)
+		return shippedSpec(t.cfg.Name, t.shipped, t.app)
 	}
 	return policySpec(t.cfg.Name, filepath.Join(dir, t.dirName(), rl.PolicyFile), t.app)
 }
