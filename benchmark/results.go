@@ -14,8 +14,8 @@ import (
 // resultsFormat is the format of the files of a results directory.
 const resultsFormat = 1
 
-// WriteResults writes summary.md, summary.csv, runs.csv, steps.csv.gz, decisions.csv.gz and config.yaml to dir, which it makes if need
-// be. Each is written beside and renamed. The bytes depend on the plan, its rows and info alone.
+// WriteResults writes summary.md, summary.csv, runs.csv, steps.csv.gz, decisions.csv.gz, report.html and config.yaml to dir, which it
+// makes if need be. Each is written beside and renamed. The bytes depend on the plan, its rows and info alone.
 func WriteResults(dir string, s *Summary, info Info) error {
 	config, err := configYAML(s, info)
 	if err != nil {
@@ -29,6 +29,11 @@ func WriteResults(dir string, s *Summary, info Info) error {
 	if err != nil {
 		return fmt.Errorf("results %s: decisions.csv.gz: %w", dir, err)
 	}
+	markdown := summaryMarkdown(s, info)
+	page, err := reportHTML(s, info, markdown, config)
+	if err != nil {
+		return fmt.Errorf("results %s: %s: %w", dir, ReportFile, err)
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("results: %w", err)
 	}
@@ -38,14 +43,31 @@ func WriteResults(dir string, s *Summary, info Info) error {
 	}{
 		{"config.yaml", config},
 		{"decisions.csv.gz", decisions},
+		{ReportFile, page},
 		{"runs.csv", runsCSV(s.Results)},
 		{"steps.csv.gz", steps},
 		{"summary.csv", summaryCSV(s)},
-		{"summary.md", summaryMarkdown(s, info)},
+		{"summary.md", markdown},
 	} {
 		if err := writeFile(filepath.Join(dir, f.name), f.data); err != nil {
 			return fmt.Errorf("results: %w", err)
 		}
+	}
+	return nil
+}
+
+// WriteReport writes report.html alone, beside and renamed, to a directory that is there.
+func WriteReport(dir string, s *Summary, info Info) error {
+	config, err := configYAML(s, info)
+	if err != nil {
+		return fmt.Errorf("results %s: %w", dir, err)
+	}
+	page, err := reportHTML(s, info, summaryMarkdown(s, info), config)
+	if err != nil {
+		return fmt.Errorf("results %s: %s: %w", dir, ReportFile, err)
+	}
+	if err := writeFile(filepath.Join(dir, ReportFile), page); err != nil {
+		return fmt.Errorf("results: %w", err)
 	}
 	return nil
 }

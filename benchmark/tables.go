@@ -19,6 +19,8 @@ type Info struct {
 	// Settings is the effective configuration, anything that YAML can hold; nil for none. It is written to
 	// config.yaml under the key settings.
 	Settings any
+	// Curves are the learning curves of the policies, for report.html.
+	Curves []LearningCurve
 }
 
 // shownColumn is a column of a printed table.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/benchmark/tune"
 	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
 )
 
@@ -45,7 +47,7 @@ func newBenchmark(w *world) *cobra.Command {
 		Short: "Compare policies and autoscalers on the same load, with intervals",
 		Long: `Train the policies that have no checkpoint yet, run every controller on every scenario and seed with the
 same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % bootstrap interval), by
-scenario and overall. Tables, runs and steps are written under the results directory. An interrupted
+scenario and overall. Tables, runs, steps and report.html are written under the results directory. An interrupted
 benchmark goes on where it stopped when it is started again.
 
 ` + controllerHelp,
@@ -202,7 +204,7 @@ func (b *benchmarkRun) measure(ctx context.Context, w *world, app *loadedApp, pl
 	if err != nil {
 		return err
 	}
-	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " "), Settings: app.settings()}
+	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " "), Settings: app.settings(), Curves: learningCurves(plan.Controllers)}
 	if b.out != "" {
 		if err := benchmark.WriteResults(b.out, summary, info); err != nil {
 			return err
@@ -217,6 +219,36 @@ func (b *benchmarkRun) measure(ctx context.Context, w *world, app *loadedApp, pl
 		fmt.Fprintf(w.stderr, "results: %s\n", b.out)
 	}
 	return nil
+}
+
+// learningCurves reads how the policies among the controllers were trained. One that cannot be read is no error: the benchmark does
+// not rest on it.
+func learningCurves(controllers []benchmark.ControllerSpec) []benchmark.LearningCurve {
+	var out []benchmark.LearningCurve
+	for i := range controllers {
+		c := &controllers[i]
+		if c.Curve == nil {
+			continue
+		}
+		curve := benchmark.LearningCurve{Controller: c.Name}
+		columns := make([][]float64, 2)
+		data, err := c.Curve()
+		if err == nil {
+			columns, err = rl.DecodeCurve(data, "time/total_timesteps", "rollout/ep_rew_mean")
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			curve.Missing = "no " + rl.ProgressFile + " lies beside the policy"
+		case err != nil:
+			curve.Missing = err.Error()
+		case len(columns[0]) == 0:
+			curve.Missing = "its " + rl.ProgressFile + " has no rows"
+		default:
+			curve.Steps, curve.Reward = columns[0], columns[1]
+		}
+		out = append(out, curve)
+	}
+	return out
 }
 
 // trialProgress counts finished trials.

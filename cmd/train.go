@@ -18,7 +18,6 @@ import (
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
-	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 // trainingWindow is how much of a recording one training episode takes.
@@ -31,14 +30,14 @@ func newTrain(w *world) *cobra.Command {
 	var scenarios, sets []string
 	var traceScale float64
 	var fill bool
-	var resume, printConfig bool
+	var resume, printConfig, printName bool
 	var budget string
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a policy in the simulator",
 		Long: `Train a policy and write it to the output directory: policy.safetensors (weights, normaliser and
-configuration), progress.csv (the learning curve) and a checkpoint. Ctrl-C saves and says how to go on;
-a resumed training writes the same bytes as one that was never stopped.`,
+configuration), progress.csv (the learning curve), the same for TensorBoard, and a checkpoint. Ctrl-C saves and
+says how to go on; a resumed training writes the same bytes as one that was never stopped.`,
 		Example: `  grlscaler train --cfg gat_ppo
   grlscaler train --cfg mlp_ppo --steps 200000 --seed 7 --scenario rushsale --out runs/rush
   grlscaler train --cfg gat_ppo --set ppo.learning_rate=1e-4 --set encoder.heads=2
@@ -91,6 +90,10 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			if err != nil {
 				return err
 			}
+			if printName {
+				fmt.Fprintln(w.stdout, job.dirName())
+				return nil
+			}
 			if out == "" {
 				out = filepath.Join("checkpoints", job.dirName())
 			}
@@ -119,6 +122,7 @@ a resumed training writes the same bytes as one that was never stopped.`,
 	f.StringVar(&out, "out", "", "output directory (default checkpoints/<cfg>-<hash>)")
 	f.BoolVar(&resume, "resume", false, "go on from the checkpoint in the output directory")
 	f.StringArrayVar(&sets, "set", nil, "change one key of the configuration: key=value, dots between levels; may be repeated")
+	f.BoolVar(&printName, "print-name", false, "print the training's name, which tells configuration, application and load apart, and end")
 	f.BoolVar(&printConfig, "print-config", false, "print the resulting configuration and end")
 	return c
 }
@@ -157,13 +161,8 @@ func loadPolicyConfig(word string) (*rl.Config, error) {
 type training struct {
 	cfg   *rl.Config
 	parts []trainingPart // empty where applications are still to be drawn
-}
 
-// trainingPart is one application and its load.
-type trainingPart struct {
-	app     *loadedApp
-	sources []benchmark.SourceSpec
-	rec     *trace.Recording // where the load is a recording
+	shipped *configs.Trained // the policy that comes with the program, where it is of this training
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
@@ -181,60 +180,6 @@ func newTraining(cfg *rl.Config) (*training, error) {
 	}
 	t.parts = append(t.parts, *part)
 	return t, nil
-}
-
-func newTrainingPart(cfg *rl.Config, app *loadedApp) (*trainingPart, error) {
-	t := &trainingPart{app: app}
-	var err error
-	if cfg.Env.Trace != "" {
-		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
-			return nil, err
-		}
-	}
-	t.sources, err = t.sourcesFor(cfg, app)
-	return t, err
-}
-
-// sourcesFor is the load of the training for an application.
-func (t *trainingPart) sourcesFor(cfg *rl.Config, app *loadedApp) (sources []benchmark.SourceSpec, err error) {
-	env, add := &cfg.Env, func(src *benchmark.SourceSpec, e error) {
-		if err = errors.Join(err, e); e == nil {
-			sources = append(sources, *src)
-		}
-	}
-	if t.rec != nil {
-		add(traceSource(env.Trace, t.rec, app, env.TraceFill, sim.ReplayOptions{Scale: env.TraceScale, Window: trainingWindow}))
-		return sources, err
-	}
-	for _, word := range env.Scenarios {
-		add(loadScenario(word, app))
-	}
-	return sources, err
-}
-
-// worlds are the application and its variations, each with its load. The fast engine is fitted to every one of them, which takes about a
-// second each, so they are made side by side.
-func (t *trainingPart) worlds(cfg *rl.Config) ([]sim.EnvWorld, error) {
-	v := cfg.Env.Variation
-	worlds, errs := make([]sim.EnvWorld, v.Apps+1), make([]error, v.Apps+1)
-	worlds[0] = sim.EnvWorld{App: t.app.App, Source: newMixture(t.sources), NewEngine: t.app.newEngine}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := 1; i < len(worlds); i++ {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			app := loadedApp{App: t.app.Vary(v.Times, uint64(i))}
-			sources, err := t.sourcesFor(cfg, &app)
-			if err != nil {
-				errs[i] = fmt.Errorf("env.variation: application %d: %w", i, err)
-				return
-			}
-			worlds[i] = sim.EnvWorld{App: app.App, Source: newMixture(sources), NewEngine: app.newEngine}
-		})
-	}
-	wg.Wait()
-	return worlds, errors.Join(errs...)
 }
 
 // dirName names the training by all that its result depends on: configuration, application, load. What is drawn follows from
@@ -341,7 +286,18 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 		}
 		jobs = append(jobs, job)
 	}
-	if err := trainMissing(ctx, w, jobs, dir); err != nil {
+	var missing []*training
+	for _, job := range jobs {
+		if err := job.findShipped(filepath.Join(dir, job.dirName())); err != nil {
+			return nil, err
+		}
+		if job.shipped == nil {
+			missing = append(missing, job)
+			continue
+		}
+		fmt.Fprintf(w.stderr, "%s: using the policy that comes with the program (%s, version %s)\n", job.cfg.Name, job.shipped.Made.Command, job.shipped.Made.Version)
+	}
+	if err := trainMissing(ctx, w, missing, dir); err != nil {
 		return nil, err
 	}
 	target, err := loadApp(app)
@@ -350,13 +306,34 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 	}
 	var out []benchmark.ControllerSpec
 	for _, job := range jobs {
-		spec, err := policySpec(job.cfg.Name, filepath.Join(dir, job.dirName(), rl.PolicyFile), target)
+		spec, err := job.spec(dir, target)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, *spec)
 	}
 	return out, nil
+}
+
+// findShipped looks for a policy of this very training among those that come with the program. One in the run's directory goes first.
+func (t *training) findShipped(run string) error {
+	if exists(filepath.Join(run, rl.PolicyFile)) {
+		return nil
+	}
+	shipped, err := configs.TrainedPolicy(t.cfg.Name)
+	if err != nil || shipped == nil || shipped.Made.Training != t.dirName() {
+		return err
+	}
+	t.shipped = shipped
+	return nil
+}
+
+// spec is the trained policy as a controller for an application.
+func (t *training) spec(dir string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	if t.shipped != nil {
+		return shippedSpec(t.cfg.Name, t.shipped, app)
+	}
+	return policySpec(t.cfg.Name, filepath.Join(dir, t.dirName(), rl.PolicyFile), app)
 }
 
 // trainMissing trains the jobs that have no policy in dir yet, going on from checkpoints where there are some.

@@ -7,10 +7,12 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/randomapp"
+	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 // trainOn puts an application into a configuration in place of whatever it had.
@@ -18,6 +20,67 @@ func trainOn(cfg *rl.Config, app string) {
 	if cfg.Env.App = app; app != sim.AppRandom {
 		cfg.Env.RandomApps = nil
 	}
+}
+
+// trainingPart is one application and its load.
+type trainingPart struct {
+	app     *loadedApp
+	sources []benchmark.SourceSpec
+	rec     *trace.Recording // where the load is a recording
+}
+
+func newTrainingPart(cfg *rl.Config, app *loadedApp) (*trainingPart, error) {
+	t := &trainingPart{app: app}
+	var err error
+	if cfg.Env.Trace != "" {
+		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
+			return nil, err
+		}
+	}
+	t.sources, err = t.sourcesFor(cfg, app)
+	return t, err
+}
+
+// sourcesFor is the load of the training for an application.
+func (t *trainingPart) sourcesFor(cfg *rl.Config, app *loadedApp) (sources []benchmark.SourceSpec, err error) {
+	env, add := &cfg.Env, func(src *benchmark.SourceSpec, e error) {
+		if err = errors.Join(err, e); e == nil {
+			sources = append(sources, *src)
+		}
+	}
+	if t.rec != nil {
+		add(traceSource(env.Trace, t.rec, app, env.TraceFill, sim.ReplayOptions{Scale: env.TraceScale, Window: trainingWindow}))
+		return sources, err
+	}
+	for _, word := range env.Scenarios {
+		add(loadScenario(word, app))
+	}
+	return sources, err
+}
+
+// worlds are the application and its variations, each with its load. The fast engine is fitted to every one of them, which takes about a
+// second each, so they are made side by side.
+func (t *trainingPart) worlds(cfg *rl.Config) ([]sim.EnvWorld, error) {
+	v := cfg.Env.Variation
+	worlds, errs := make([]sim.EnvWorld, v.Apps+1), make([]error, v.Apps+1)
+	worlds[0] = sim.EnvWorld{App: t.app.App, Source: newMixture(t.sources), NewEngine: t.app.newEngine}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := 1; i < len(worlds); i++ {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			app := loadedApp{App: t.app.Vary(v.Times, uint64(i))}
+			sources, err := t.sourcesFor(cfg, &app)
+			if err != nil {
+				errs[i] = fmt.Errorf("env.variation: application %d: %w", i, err)
+				return
+			}
+			worlds[i] = sim.EnvWorld{App: app.App, Source: newMixture(sources), NewEngine: app.newEngine}
+		})
+	}
+	wg.Wait()
+	return worlds, errors.Join(errs...)
 }
 
 // drawParts draws the applications that a configuration asks for, on all cores: most of the time goes into measuring how each departs
