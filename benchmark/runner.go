@@ -239,7 +239,7 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 	if err := sim.RunController(p.App, w.engine, ep, interruptible{w.controllers[c], ctx}, trial.Seed, p.Metrics, rec); err != nil {
 		return nil, err
 	}
-	row := &Row{Trial: trial, Metrics: acc.Metrics(), Latency: NewDistribution(&acc.all), Worst: acc.span.worst}
+	row := &Row{Trial: trial, Metrics: acc.Metrics(), Latency: NewDistribution(&acc.all), Worst: acc.span.worst, Pools: acc.Pools()}
 	if steps != nil {
 		row.Steps, row.Decisions = append([]byte{}, steps.out.Bytes()...), append([]byte{}, decisions.out.Bytes()...)
 	}
