@@ -79,30 +79,28 @@ func formatFixedOr(x float64, decimals int) string {
 	return "-"
 }
 
-// writeSensitivity prints what other opinions on κ and prices make of the policies; without policies, of all controllers.
+// writeSensitivity prints what other opinions on κ and prices make of the policies; summary.md has all controllers.
 func writeSensitivity(w io.Writer, s *Summary, part *Part) error {
-	policies := false
+	var shown []*Verdict
 	for i := range part.Sensitivity {
-		policies = policies || part.Sensitivity[i].Controller.Kind == KindPolicy
+		if part.Sensitivity[i].Controller.Kind == KindPolicy {
+			shown = append(shown, &part.Sensitivity[i])
+		}
 	}
-	if len(part.Sensitivity) == 0 {
+	if len(shown) == 0 {
 		return nil
 	}
 	if _, err := fmt.Fprintf(w, "%s: against %s under other κ and prices\n", part.Name, s.Opponent); err != nil {
 		return err
 	}
-	header := []string{"controller", "variation", "CAF", "Δ CAF", "cost ratio"}
+	header := []string{"controller", "variation", "CAF", "Δ CAF", "cost ×"}
 	seeds := len(s.Results.Plan.Seeds)
 	claims := seeds >= leastClaimSeeds
 	if claims {
-		header = []string{"controller", "variation", "CAF", "Δ CAF", "CAF is", "cost ratio", "cost is"}
+		header = []string{"controller", "variation", "CAF", "Δ CAF", "CAF is", "cost ×", "cost is"}
 	}
 	table := textTable(w, header)
-	for i := range part.Sensitivity {
-		v := &part.Sensitivity[i]
-		if policies && v.Controller.Kind != KindPolicy {
-			continue
-		}
+	for _, v := range shown {
 		row := []string{shorten(rowName(v.Controller), shortNameWidth), v.Variation.Name, formatFixedOr(v.CAF, 3), formatRange(&v.Difference, 3)}
 		if claims {
 			row = append(row, v.Difference.Judge(0, seeds), formatPlusMinus(&v.CostRatio, 2), v.CostRatio.Judge(1, seeds))

@@ -19,6 +19,8 @@ type Info struct {
 	// Settings is the effective configuration, anything that YAML can hold; nil for none. It is written to
 	// config.yaml under the key settings.
 	Settings any
+	// Notes say of controllers how they came about.
+	Notes []string
 }
 
 // shownColumn is a column of a printed table.
@@ -251,6 +253,7 @@ func footnotes(s *Summary, info Info) []string {
 	if info.Command != "" {
 		lines = append(lines, "Command: "+info.Command)
 	}
+	lines = append(lines, info.Notes...)
 	for _, warning := range s.Warnings {
 		lines = append(lines, "Warning: "+warning+".")
 	}
