@@ -46,7 +46,7 @@ func newBenchmark(w *world) *cobra.Command {
 		Use:   "benchmark",
 		Short: "Compare policies and autoscalers on the same load, with intervals",
 		Long: `Train the policies that have no checkpoint yet, run every controller on every scenario and seed with the
-same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % bootstrap interval), by
+same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % interval), by
 scenario and overall. Tables, runs and steps are written under the results directory. An interrupted
 benchmark goes on where it stopped when it is started again.
 
