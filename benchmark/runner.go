@@ -82,7 +82,7 @@ func (o *Options) reuse(p *Plan, wanted []int, rows []*Row) (todo []int, reused 
 		asked[i] = true
 		if o.Store != nil {
 			t := p.Trial(i)
-			row, ok, err := o.Store.load(p.key(i), t, p.keepsSteps(t.Seed))
+			row, ok, err := o.Store.load(p.key(i), t, p.App.Pools, p.keepsSteps(t.Seed))
 			if err != nil {
 				return nil, 0, err
 			}

@@ -17,6 +17,16 @@ type PoolUse struct {
 	Held    float64 `json:"held"`    // CPU requests of all pods that hold room on a node
 }
 
+// valid tells whether its numbers are those that a run can have.
+func (u *PoolUse) valid() bool {
+	for _, x := range []float64{u.Price, u.Supply, u.Needed, u.Missing, u.Held} {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			return false
+		}
+	}
+	return true
+}
+
 // Variation is another opinion on what things cost.
 type Variation struct {
 	Name  string

@@ -8,7 +8,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	"github.com/grlscaler/grlscaler/sim"
 )
 
 // trialFormat is the format of stored trials that this version writes, and the newest it reads.
@@ -56,9 +59,9 @@ func OpenStore(dir string) (*Store, error) {
 
 func (s *Store) path(key string) string { return filepath.Join(s.dir, key+".json") }
 
-// load returns the row stored under key for trial t. ok is false if there is none, if it is damaged, or if it has
+// load returns the row stored under key for trial t of an application with these pools. ok is false if there is none, if it is damaged, or if it has
 // no steps and they are wanted; the trial is then run (again). A file of a newer format is an error.
-func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err error) {
+func (s *Store) load(key string, t Trial, pools []sim.Pool, steps bool) (row Row, ok bool, err error) {
 	data, err := os.ReadFile(s.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Row{}, false, nil
@@ -93,7 +96,7 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 		}
 		row.Steps, row.Decisions = []byte(*st.Steps), []byte(*st.Decisions)
 	}
-	if row.check() != nil || !row.Latency.valid() {
+	if row.check() != nil || !row.Latency.valid() || !slices.EqualFunc(row.Pools, pools, func(u PoolUse, p sim.Pool) bool { return u.Pool == p.Name && u.valid() }) {
 		return Row{}, false, nil
 	}
 	return row, true, nil
