@@ -23,6 +23,9 @@ type suite struct {
 	trials  int // of the tuned HPA; 0 for none
 }
 
+// incidentTrials is how many candidates the tuned HPA of an incident is searched among, unless told otherwise.
+const incidentTrials = 60
+
 // incidentsTitle is the line above the tables.
 const incidentsTitle = "Incidents: what goes wrong with autoscaling in production, %s each, engine %s\n\n"
 
