@@ -128,12 +128,19 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	st := &d.stats[s]
 	st.arrived++
 	svc := &d.app.Services[s]
-	k := d.choose(s, parent, random)
-	if k >= 0 && st.inside >= d.maxInside {
-		st.overflow++
-		k = -1
+	var k int32
+	waits := st.balancing == balanceQueue
+	if waits {
+		k = d.freeWorker(s)
+		waits = k < 0
+	} else {
+		k = d.choose(s, parent, random)
 	}
-	if k < 0 || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
+	if (k >= 0 || waits) && st.inside >= d.maxInside {
+		st.overflow++
+		k, waits = -1, false
+	}
+	if k < 0 && !waits || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
 		st.failed++
 		st.refused++
 		return -1
@@ -141,13 +148,18 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	i := d.newVisit()
 	v := &d.visits[i]
 	v.op, v.parent, v.call, v.attempt, v.random = op, parent, call, attempt, random
-	r := &d.replicas[k]
-	r.inside++
 	st.move(d.now, 1)
 	v.replica, v.arrived = k, d.now
 	if parent >= 0 {
 		d.adopt(parent, i)
 	}
+	if waits {
+		v.state = visitQueued
+		d.enqueue(&st.queue, i)
+		return i
+	}
+	r := &d.replicas[k]
+	r.inside++
 	if svc.Workers > 0 && int(r.working) >= svc.Workers {
 		v.state = visitQueued
 		d.enqueue(&r.queue, i)
@@ -356,6 +368,10 @@ func (d *DES) remove(i int32) {
 	}
 	v := &d.visits[i]
 	k, state := v.replica, v.state
+	if k == noReplica {
+		d.drop(i)
+		return
+	}
 	r := &d.replicas[k]
 	switch state {
 	case visitQueued:
@@ -387,6 +403,9 @@ func (d *DES) leave(i int32) {
 		r.working++
 		d.visits[n].state = visitCalling
 		d.steps = append(d.steps, step{what: beginVisit, visit: n, gen: d.visits[n].gen})
+	}
+	if d.stats[r.service].queue.size > 0 {
+		d.pull(v.replica)
 	}
 	if v.parent >= 0 {
 		d.orphan(v.parent, i)

@@ -80,6 +80,11 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 	case from < 0 || from >= ep.Ticks || from%TicksPerInterval != 0:
 		return fmt.Errorf("episode %q: cannot start at tick %d; it must be a multiple of %d below %d", ep.Name, from, TicksPerInterval, ep.Ticks)
 	}
+	for i := range ep.Faults {
+		if err := ep.Faults[i].Validate(s.app); err != nil {
+			return fmt.Errorf("episode %q: %w", ep.Name, err)
+		}
+	}
 	if replicas == nil {
 		replicas = ep.Initial
 	}
@@ -88,6 +93,7 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 	}
 	s.arrivals.reset(seed)
 	s.metrics.Reset(seed)
+	s.metrics.SetFaults(ep.Faults, time.Duration(from)*Tick)
 	s.meter.Reset(s.engine.State())
 	s.ep, s.tick, s.end = ep, from, ep.Ticks
 	s.lastAction, s.terms, s.latencyMs = 0, RewardTerms{}, 0
