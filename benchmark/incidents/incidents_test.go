@@ -116,7 +116,9 @@ func TestDisturbances(t *testing.T) {
 	}{
 		{"second-writer", func(x *Incident) { x.SecondWriter.Every = 0 }, func(a, b *Outcome) bool { return a.Violation > 10*b.Violation && a.Changes > 2*b.Changes }},
 		{"controller-restart", func(x *Incident) { x.Restart = 0 }, func(a, b *Outcome) bool { return a.PodHours > 1.1*b.PodHours }},
-		{"hpa-and-vpa", func(x *Incident) { x.VPA = false }, func(a, b *Outcome) bool { return a.Measured[0] > 1.5*b.Measured[0] && a.Measured[1] < 0.7*b.Measured[1] }},
+		{"hpa-and-vpa", func(x *Incident) { x.VPA = false }, func(a, b *Outcome) bool {
+			return a.Measured[0] > 1.5*b.Measured[0] && a.Measured[1] < 0.7*b.Measured[1]
+		}},
 		{"blind-spike-lost", sighted, func(a, b *Outcome) bool { return a.Violation > 3*b.Violation }},
 		{"blind-spike-half", sighted, func(a, b *Outcome) bool { return a.PodHours > 2*b.PodHours && a.Measured[0] > 10*b.Measured[0] }},
 		{"blind-spike-zero", sighted, func(a, b *Outcome) bool { return a.Violation > 10*b.Violation && a.Measured[1] < b.Measured[1] }},
