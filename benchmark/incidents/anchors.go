@@ -135,9 +135,12 @@ func Markdown(results []Result, notes []string) []byte {
 	for _, text := range Differences(results) {
 		fmt.Fprintf(&b, "- %s\n", text)
 	}
+	if len(Differences(results)) > 0 {
+		b.WriteByte('\n')
+	}
 	for i := range results {
 		r := &results[i]
-		fmt.Fprintf(&b, "\n## %s: %s\n\n%s\n\n", r.Incident.Name, r.Incident.Title, r.Incident.About)
+		fmt.Fprintf(&b, "## %s: %s\n\n%s\n\n", r.Incident.Name, r.Incident.Title, r.Incident.About)
 		if r.Settings != "" {
 			fmt.Fprintf(&b, "hpa:tuned: %s\n\n", r.Settings)
 		}
@@ -147,7 +150,7 @@ func Markdown(results []Result, notes []string) []byte {
 		}
 		table(append([]string{"controller"}, Columns...), rows)
 	}
-	return b.Bytes()
+	return append(bytes.TrimRight(b.Bytes(), "\n"), '\n')
 }
 
 // WriteCSV writes a row for each incident and controller.
