@@ -222,7 +222,7 @@ func (s *ScenarioSource) PeakRPS() float64 {
 func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 	sc, nE, nS := s.sc, len(s.app.Endpoints), len(s.app.Services)
 	ticks := sc.WarmupS + sc.LengthS
-	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Faults = sc.Name, ticks, sc.WarmupS, ep.Faults[:0]
+	ep.Name, ep.Ticks, ep.WarmupTicks = sc.Name, ticks, sc.WarmupS
 	ep.RPS = resize(ep.RPS, ticks*nE)
 	ep.Needed = resize(ep.Needed, (ticks+WindowTicks-1)/WindowTicks*nS)
 	ep.Initial = resize(ep.Initial, nS)
@@ -243,6 +243,7 @@ func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 		copy(ep.Needed[t/WindowTicks*nS:], s.demand.At(peak))
 	}
 	copy(ep.Initial, s.demand.At(sc.levelAt(-1)*s.unit))
+	ep.Faults = ep.Faults[:0]
 	return nil
 }
 

@@ -68,6 +68,11 @@ func (s *Session) SetRecorder(r Recorder) { s.recorder = r }
 func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) error {
 	nE, nS := len(s.app.Endpoints), len(s.app.Services)
 	windows := (ep.Ticks + WindowTicks - 1) / WindowTicks
+	for i := range ep.Faults {
+		if err := ep.Faults[i].Validate(s.app); err != nil {
+			return fmt.Errorf("episode %q: %w", ep.Name, err)
+		}
+	}
 	switch {
 	case ep.Ticks < 1:
 		return fmt.Errorf("episode %q is empty", ep.Name)
@@ -79,11 +84,6 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 		return fmt.Errorf("episode %q: warm-up of %d ticks; it must be a multiple of %d and shorter than the episode's %d", ep.Name, ep.WarmupTicks, TicksPerInterval, ep.Ticks)
 	case from < 0 || from >= ep.Ticks || from%TicksPerInterval != 0:
 		return fmt.Errorf("episode %q: cannot start at tick %d; it must be a multiple of %d below %d", ep.Name, from, TicksPerInterval, ep.Ticks)
-	}
-	for i := range ep.Faults {
-		if err := ep.Faults[i].Validate(s.app); err != nil {
-			return fmt.Errorf("episode %q: %w", ep.Name, err)
-		}
 	}
 	if replicas == nil {
 		replicas = ep.Initial
