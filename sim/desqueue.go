@@ -6,6 +6,32 @@ package sim
 // noReplica is the replica of a visit that waits in its service's queue.
 const noReplica = -1
 
+// join brings a visit of op to the queue of its service, from where a free worker takes it at once; -1 if there are too many.
+func (d *DES) join(op, parent, call, attempt int32, random uint64) int32 {
+	s := d.ops[op].service
+	st := &d.stats[s]
+	st.arrived++
+	if st.inside >= d.maxInside {
+		st.overflow++
+		st.failed++
+		st.refused++
+		return -1
+	}
+	i := d.newVisit()
+	v := &d.visits[i]
+	v.op, v.parent, v.call, v.attempt, v.random = op, parent, call, attempt, random
+	v.replica, v.state, v.arrived = noReplica, visitQueued, d.now
+	st.move(d.now, 1)
+	if parent >= 0 {
+		d.adopt(parent, i)
+	}
+	d.enqueue(&st.queue, i)
+	if k := d.freeWorker(s); k != noReplica {
+		d.pull(k)
+	}
+	return i
+}
+
 // freeWorker finds the ready replica with the fewest visits at work among those with a free worker, ties in turn; noReplica if all
 // are at work.
 func (d *DES) freeWorker(s int32) int32 {

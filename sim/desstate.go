@@ -164,6 +164,7 @@ func (d *DES) setQuota(i int32, millis float64) {
 // kill ends a replica: what is still on it fails, and so leaves its CPU idle.
 func (d *DES) kill(i int32) {
 	r := &d.replicas[i]
+	r.phase = PodTerminating // it takes nothing more from a queue
 	for k := range d.visits {
 		if v := &d.visits[k]; v.state != visitFree && v.replica == i {
 			d.fail(int32(k))

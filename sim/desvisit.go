@@ -125,22 +125,18 @@ func (d *DES) makeCall(p, call, attempt int32, random uint64) {
 // arrive brings a visit of op to a replica: it gets a worker, waits for one, or is refused (-1).
 func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	s := d.ops[op].service
+	if d.stats[s].balancing == balanceQueue {
+		return d.join(op, parent, call, attempt, random)
+	}
 	st := &d.stats[s]
 	st.arrived++
 	svc := &d.app.Services[s]
-	var k int32
-	waits := st.balancing == balanceQueue
-	if waits {
-		k = d.freeWorker(s)
-		waits = k < 0
-	} else {
-		k = d.choose(s, parent, random)
-	}
-	if (k >= 0 || waits) && st.inside >= d.maxInside {
+	k := d.choose(s, parent, random)
+	if k >= 0 && st.inside >= d.maxInside {
 		st.overflow++
-		k, waits = -1, false
+		k = -1
 	}
-	if k < 0 && !waits || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
+	if k < 0 || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
 		st.failed++
 		st.refused++
 		return -1
@@ -148,18 +144,13 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	i := d.newVisit()
 	v := &d.visits[i]
 	v.op, v.parent, v.call, v.attempt, v.random = op, parent, call, attempt, random
+	r := &d.replicas[k]
+	r.inside++
 	st.move(d.now, 1)
 	v.replica, v.arrived = k, d.now
 	if parent >= 0 {
 		d.adopt(parent, i)
 	}
-	if waits {
-		v.state = visitQueued
-		d.enqueue(&st.queue, i)
-		return i
-	}
-	r := &d.replicas[k]
-	r.inside++
 	if svc.Workers > 0 && int(r.working) >= svc.Workers {
 		v.state = visitQueued
 		d.enqueue(&r.queue, i)
