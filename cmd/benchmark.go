@@ -86,7 +86,13 @@ benchmark goes on where it stopped when it is started again.
 				if !c.Flags().Changed("tune-trials") {
 					trials = incidentTrials
 				}
-				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials}
+				if run.out == "" {
+					run.out = filepath.Join("results", "incidents")
+				}
+				if err := run.checkOut(); err != nil {
+					return err
+				}
+				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials, out: run.out}
 				return s.do(c.Context(), w)
 			default:
 				return usagef("--suite %s: unknown; one of headline, incidents", suiteName)
@@ -115,7 +121,7 @@ benchmark goes on where it stopped when it is started again.
 	f.StringSliceVar(&incidentNames, "incidents", nil, "of that suite, these: "+strings.Join(configs.Names(configs.Incidents), ", ")+", or paths of .yaml files (default all)")
 	f.IntVar(&trials, "tune-trials", 200, fmt.Sprintf("candidates to search each tuned HPA among (of suite incidents %d; 0 for none)", incidentTrials))
 	f.StringVar(&run.out, "out", "", "results directory ")
-	f.Lookup("out").Usage = "results directory (default results/<plan's hash>)"
+	f.Lookup("out").Usage = "results directory (default results/<plan's hash>; of the suite results/incidents)"
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")
 	return c
 }
