@@ -141,6 +141,8 @@ func setBudget(cfg *rl.Config, word string) error {
 	}
 	cfg.PPO.Budget.Violations = share
 	cfg.Env.Reward.SLOViolation = 0 // the multiplier takes its place
+	// From random replicas every episode begins with violations that nobody can avoid; the budget is for the others.
+	cfg.Env.Initial = sim.InitialNeeded
 	return nil
 }
 
