@@ -17,6 +17,7 @@ import (
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 // trainingWindow is how much of a recording one training episode takes.
@@ -74,6 +75,9 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
 			}
+			if f.Changed("scenario") && cfg.Env.GymRows() != "" {
+				return usagef("--scenario: env.gym_hpa.rows takes the place of a load; leave one of them out")
+			}
 			if printConfig {
 				_, err := w.stdout.Write(cfg.YAML())
 				return err
@@ -128,6 +132,7 @@ type training struct {
 	cfg     *rl.Config
 	app     *loadedApp
 	sources []benchmark.SourceSpec
+	rows    *sim.GymRows // in place of sources: gym-hpa's recorded rows
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
@@ -136,6 +141,14 @@ func newTraining(cfg *rl.Config) (*training, error) {
 		return nil, err
 	}
 	t := &training{cfg: cfg, app: app}
+	if path := cfg.Env.GymRows(); path != "" {
+		table, err := trace.ReadGymTable(path)
+		if err != nil {
+			return nil, err
+		}
+		t.rows, err = sim.NewGymRows(app.App, table)
+		return t, err
+	}
 	if cfg.Env.Trace != "" {
 		src, err := loadTrace(cfg.Env.Trace, app, cfg.Env.TraceFill, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
 		if err != nil {
@@ -161,12 +174,15 @@ func (t *training) dirName() string {
 	for _, s := range t.sources {
 		b.WriteString(s.Source.Name() + s.Hash)
 	}
+	if t.rows != nil {
+		b.WriteString(t.rows.Hash())
+	}
 	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
 }
 
 // train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
 func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
-	env, err := sim.NewVecEnv(t.app.App, t.cfg.Env, newMixture(t.sources), 0, t.app.newEngine)
+	env, err := t.environments()
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +193,14 @@ func (t *training) train(ctx context.Context, w *world, dir string, resume bool,
 		return nil, withHint(fmt.Errorf("%w (%w)", context.Canceled, err), "saved in %s; the same command with --resume goes on", dir)
 	}
 	return result, err
+}
+
+// environments makes those of the configuration.
+func (t *training) environments() (*sim.VecEnv, error) {
+	if t.rows != nil {
+		return sim.NewGymRowsVecEnv(t.app.App, t.cfg.Env, t.rows, 0)
+	}
+	return sim.NewVecEnv(t.app.App, t.cfg.Env, newMixture(t.sources), 0, t.app.newEngine)
 }
 
 // trainProgress prints a line of speed, reward and time left.

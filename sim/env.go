@@ -18,6 +18,7 @@ type Env struct {
 	source  LoadSource
 	session *Session
 	task    task
+	sampled *gymSampled // in place of source and session: gym_hpa on recorded rows
 	initial *rng.Stream
 
 	index    int
@@ -63,13 +64,31 @@ func NewEnv(app *App, cfg EnvConfig, source LoadSource, engine Engine, index int
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Kind == KindGymHPA && cfg.MaxIntervals == 0 {
-		cfg.MaxIntervals = gymSteps
-	}
+	cfg.endGym()
 	return &Env{
 		app: app, cfg: cfg, source: source, session: session, task: newTask(app, &cfg),
 		initial: rng.New(0, "initial"), index: index, number: -1, replicas: make([]int, len(app.Services)),
 	}, nil
+}
+
+// newGymRowsEnv makes environment number index of kind gym_hpa on recorded rows.
+func newGymRowsEnv(app *App, cfg EnvConfig, rows *GymRows, index int) (*Env, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
+	if cfg.Kind != KindGymHPA || rows == nil {
+		return nil, fmt.Errorf("environment: recorded rows are for kind %s, and this is %s", KindGymHPA, cfg.Kind)
+	}
+	cfg.endGym()
+	g := newGymSampled(app, &cfg, rows)
+	return &Env{app: app, cfg: cfg, task: g, sampled: g, index: index, number: -1}, nil
+}
+
+// endGym gives episodes of gym_hpa their length.
+func (c *EnvConfig) endGym() {
+	if c.Kind == KindGymHPA && c.MaxIntervals == 0 {
+		c.MaxIntervals = gymSteps
+	}
 }
 
 // Spec describes observations and actions.
@@ -91,6 +110,11 @@ func (e *Env) begin(n int) error {
 	e.log = e.log[:0]
 	e.requests = e.requests[:0]
 	seed := rng.Derive(e.seed, "episode", e.index, n)
+	if e.sampled != nil {
+		e.sampled.start(seed)
+		e.number = n
+		return nil
+	}
 	if err := e.source.Episode(seed, &e.ep); err != nil {
 		return fmt.Errorf("load of episode %d of environment %d: %w", n, e.index, err)
 	}
@@ -154,6 +178,13 @@ func (e *Env) Step(action []int32, row, final *Obs) (reward float64, truncated b
 func (e *Env) step(action []int32) (reward float64, truncated bool, err error) {
 	if e.number < 0 {
 		return 0, false, fmt.Errorf("environment %d: Step before Reset", e.index)
+	}
+	if e.sampled != nil {
+		if reward, err = e.sampled.step(action); err != nil {
+			return 0, false, fmt.Errorf("environment %d: %w", e.index, err)
+		}
+		e.log = append(e.log, action...)
+		return reward, e.sampled.done(), nil
 	}
 	var advance bool
 	e.requests, advance, err = e.task.act(action, e.requests)

@@ -32,6 +32,8 @@ type EnvConfig struct {
 	App       string   `yaml:"app"`
 	Scenarios []string `yaml:"scenarios"`
 	Trace     string   `yaml:"trace"`
+	// GymHPA is for kind gym_hpa alone; nil is its default.
+	GymHPA *GymHPAConfig `yaml:"gym_hpa,omitempty"`
 	// TraceScale multiplies the recording's rates. Default 1.
 	TraceScale float64 `yaml:"trace_scale"`
 	// TraceFill bridges gaps of the recording.
@@ -52,6 +54,21 @@ type EnvConfig struct {
 	Action  ActionConfig  `yaml:"action"`
 	Reward  RewardConfig  `yaml:"reward"`
 	Metrics MetricsConfig `yaml:"metrics"`
+}
+
+// GymHPAConfig configures kind gym_hpa.
+type GymHPAConfig struct {
+	// Rows is a file of rows that gym-hpa wrote (CSV): a step then shows one of them, as in gym-hpa's own simulation, and no cluster
+	// is simulated. Empty (default): the engine simulates.
+	Rows string `yaml:"rows"`
+}
+
+// GymRows is the file of rows, "" where the engine simulates.
+func (c *EnvConfig) GymRows() string {
+	if c.Kind != KindGymHPA || c.GymHPA == nil {
+		return ""
+	}
+	return c.GymHPA.Rows
 }
 
 // DefaultEnvConfig is kind cluster on Online Boutique under the four scenarios.
@@ -102,6 +119,9 @@ func (c *EnvConfig) Validate() error {
 		"initial: unknown %q; one of %s, %s, %s", c.Initial, InitialRandom, InitialApp, InitialNeeded)
 	bad(c.WarmupIntervals >= -1, "warmup_intervals: %d; must be at least -1 (the whole warm-up)", c.WarmupIntervals)
 	bad(c.MaxIntervals >= 0, "max_intervals: %d; must be at least 0 (no limit)", c.MaxIntervals)
+	bad(c.Kind == KindGymHPA || c.GymHPA == nil || c.GymHPA.Rows == "", "gym_hpa.rows: only for kind %s; this is %s", KindGymHPA, c.Kind)
+	bad(c.GymRows() == "" || c.Trace == "", "trace: rows of gym-hpa take its place; leave out trace or gym_hpa.rows")
+	bad(c.GymRows() == "" || c.Reward.Name != RewardSLOCost, "reward.name: %s needs a simulated cluster; with gym_hpa.rows it is %s or %s", RewardSLOCost, RewardCost, RewardLatency)
 	errs = append(errs, c.Action.Validate(), c.Reward.Validate(), c.Metrics.Validate())
 	return errors.Join(errs...)
 }

@@ -36,6 +36,22 @@ var _ VectorEnv = (*VecEnv)(nil)
 
 // NewVecEnv makes n environments (0: cfg.NumEnvs), each with an engine of its own.
 func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func() (Engine, error)) (*VecEnv, error) {
+	return newVecEnv(app, cfg, n, func(i int) (*Env, error) {
+		engine, err := newEngine()
+		if err != nil {
+			return nil, fmt.Errorf("engine of environment %d: %w", i, err)
+		}
+		return NewEnv(app, cfg, source, engine, i)
+	}, func() string { return source.Name() })
+}
+
+// NewGymRowsVecEnv makes n environments (0: cfg.NumEnvs) of kind gym_hpa on recorded rows.
+func NewGymRowsVecEnv(app *App, cfg EnvConfig, rows *GymRows, n int) (*VecEnv, error) {
+	return newVecEnv(app, cfg, n, func(i int) (*Env, error) { return newGymRowsEnv(app, cfg, rows, i) }, func() string { return rows.print })
+}
+
+// newVecEnv makes environments; source names what their episodes are made of.
+func newVecEnv(app *App, cfg EnvConfig, n int, newEnv func(i int) (*Env, error), source func() string) (*VecEnv, error) {
 	if n == 0 {
 		n = cfg.NumEnvs
 	}
@@ -44,11 +60,7 @@ func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func
 	}
 	v := &VecEnv{errs: make([]error, n), rows: make([]Obs, n), finals: make([]Obs, n)}
 	for i := range n {
-		engine, err := newEngine()
-		if err != nil {
-			return nil, fmt.Errorf("engine of environment %d: %w", i, err)
-		}
-		e, err := NewEnv(app, cfg, source, engine, i)
+		e, err := newEnv(i)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +83,7 @@ func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func
 		App, Source string
 		Config      EnvConfig
 		Spec        *EnvSpec
-	}{app.Name, source.Name(), cfg, v.Spec()})
+	}{app.Name, source(), cfg, v.Spec()})
 	if err != nil {
 		return nil, fmt.Errorf("vector environment: %w", err)
 	}
