@@ -34,6 +34,8 @@ type Env struct {
 // task is what differs between the kinds of environment.
 type task interface {
 	spec() *EnvSpec
+	// initialRange is how many replicas a service may start with.
+	initialRange(s int) (lo, hi int)
 	// begin starts an episode; the view is that of its start.
 	begin(v *View)
 	// act takes one action in the present view and appends its requests. advance tells that time moves on now.
@@ -145,8 +147,8 @@ func (e *Env) startReplicas(seed uint64) []int {
 	case InitialRandom:
 		e.initial.Reseed(seed, "initial")
 		for s := range e.replicas {
-			svc := &e.app.Services[s]
-			e.replicas[s] = svc.MinReplicas + e.initial.IntN(svc.MaxReplicas-svc.MinReplicas+1)
+			lo, hi := e.task.initialRange(s)
+			e.replicas[s] = lo + e.initial.IntN(hi-lo+1)
 		}
 		return e.replicas
 	case InitialNeeded:
@@ -223,6 +225,11 @@ func newClusterTask(app *App, cfg *EnvConfig) *clusterTask {
 }
 
 func (t *clusterTask) spec() *EnvSpec { return t.observer.Spec() }
+
+func (t *clusterTask) initialRange(s int) (lo, hi int) {
+	svc := &t.observer.app.Services[s]
+	return svc.MinReplicas, svc.MaxReplicas
+}
 
 func (t *clusterTask) begin(v *View) { t.view, t.taken = v, 0 }
 

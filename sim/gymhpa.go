@@ -57,10 +57,11 @@ type gymService struct {
 	cpuRequest, memRequest float64 // of one pod
 }
 
-// newGymService is a service without pods. Bounds are gym-hpa's, or the application's where those are narrower.
+// newGymService is a service without pods. Bounds are gym-hpa's, or the application's where those are narrower or lie beyond them.
 func newGymService(svc *Service) gymService {
+	least := max(gymMinPods, svc.MinReplicas)
 	return gymService{
-		min: max(gymMinPods, svc.MinReplicas), max: min(gymMaxPods, svc.MaxReplicas),
+		min: least, max: max(least, min(gymMaxPods, svc.MaxReplicas)),
 		cpuRequest: svc.CPURequestMillis, memRequest: svc.MemRequestMiB,
 	}
 }
@@ -147,6 +148,15 @@ func newGymHPA(app *App, cfg RewardConfig) *gymHPA {
 }
 
 func (g *gymHPA) spec() *EnvSpec { return &g.envSpec }
+
+// initialRange of a service that the task is not about is the application's number.
+func (g *gymHPA) initialRange(s int) (lo, hi int) {
+	if i := slices.Index(g.index, s); i >= 0 {
+		return g.services[i].min, g.services[i].max
+	}
+	n := g.app.Services[s].InitialReplicas
+	return n, n
+}
 
 func (g *gymHPA) begin(v *View) {
 	g.see(v)

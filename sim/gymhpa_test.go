@@ -111,6 +111,9 @@ func TestGymRedis(t *testing.T) {
 		}
 	}
 	client := app.ServiceIndex("client")
+	cfg := DefaultEnvConfig()
+	cfg.Kind, cfg.App, cfg.Reward.Name = KindGymHPA, "redis", RewardCost // replicas at the start are random
+	e = newTestEnv(t, app, cfg, constantSource{constantEpisode(app, 1200, 200)}, 1)
 	for range 60 {
 		e.randomStep(t)
 		if got := e.envs[0].session.View().Services[client].Spec; got != app.Services[client].InitialReplicas {
