@@ -83,6 +83,9 @@ says how to go on; a resumed training writes the same bytes as one that was neve
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
 			}
+			if f.Changed("scenario") && cfg.Env.GymRows() != "" {
+				return usagef("--scenario: env.gym_hpa.rows takes the place of a load; leave one of them out")
+			}
 			if printConfig {
 				_, err := w.stdout.Write(cfg.YAML())
 				return err
@@ -165,6 +168,7 @@ type training struct {
 	sources []benchmark.SourceSpec
 	rec     *trace.Recording // where the load is a recording
 	shipped *configs.Trained // the policy that comes with the program, where it is of this training
+	rows    *sim.GymRows     // in place of sources: gym-hpa's recorded rows
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
@@ -173,6 +177,14 @@ func newTraining(cfg *rl.Config) (*training, error) {
 		return nil, err
 	}
 	t := &training{cfg: cfg, app: app}
+	if path := cfg.Env.GymRows(); path != "" {
+		table, err := trace.ReadGymTable(path)
+		if err != nil {
+			return nil, err
+		}
+		t.rows, err = sim.NewGymRows(app.App, table)
+		return t, err
+	}
 	if cfg.Env.Trace != "" {
 		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
 			return nil, err
@@ -231,16 +243,15 @@ func (t *training) dirName() string {
 	for _, s := range t.sources {
 		b.WriteString(s.Source.Name() + s.Hash)
 	}
+	if t.rows != nil {
+		b.WriteString(t.rows.Hash())
+	}
 	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
 }
 
 // train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
 func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
-	worlds, err := t.worlds()
-	if err != nil {
-		return nil, err
-	}
-	env, err := sim.NewVariedEnv(t.cfg.Env, t.cfg.Env.NumEnvs, worlds)
+	env, err := t.environments()
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +262,18 @@ func (t *training) train(ctx context.Context, w *world, dir string, resume bool,
 		return nil, withHint(fmt.Errorf("%w (%w)", context.Canceled, err), "saved in %s; the same command with --resume goes on", dir)
 	}
 	return result, err
+}
+
+// environments makes those of the configuration.
+func (t *training) environments() (*sim.VecEnv, error) {
+	if t.rows != nil {
+		return sim.NewGymRowsVecEnv(t.app.App, t.cfg.Env, t.rows, 0)
+	}
+	worlds, err := t.worlds()
+	if err != nil {
+		return nil, err
+	}
+	return sim.NewVariedEnv(t.cfg.Env, 0, worlds)
 }
 
 // trainProgress prints a line of speed, reward and time left.
