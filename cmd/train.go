@@ -82,6 +82,9 @@ says how to go on; a resumed training writes the same bytes as one that was neve
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
 			}
+			if f.Changed("scenario") && cfg.Env.GymRows() != "" {
+				return usagef("--scenario: env.gym_hpa.rows takes the place of a load; leave one of them out")
+			}
 			if printConfig {
 				_, err := w.stdout.Write(cfg.YAML())
 				return err
@@ -142,6 +145,8 @@ func setBudget(cfg *rl.Config, word string) error {
 	}
 	cfg.PPO.Budget.Violations = share
 	cfg.Env.Reward.SLOViolation = 0 // the multiplier takes its place
+	// From random replicas every episode begins with violations that nobody can avoid; the budget is for the others.
+	cfg.Env.Initial = sim.InitialNeeded
 	return nil
 }
 
@@ -192,6 +197,9 @@ func (t *training) dirName() string {
 		for _, s := range p.sources {
 			b.WriteString(s.Source.Name() + s.Hash)
 		}
+		if p.rows != nil {
+			b.WriteString(p.rows.Hash())
+		}
 	}
 	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
 }
@@ -207,11 +215,7 @@ func (t *training) train(ctx context.Context, w *world, dir string, resume bool,
 	}
 	var envs []sim.VectorEnv
 	for i := range parts {
-		worlds, err := parts[i].worlds(t.cfg)
-		if err != nil {
-			return nil, err
-		}
-		env, err := sim.NewVariedEnv(t.cfg.Env, t.cfg.Env.NumEnvs, worlds)
+		env, err := parts[i].environments(t.cfg)
 		if err != nil {
 			return nil, err
 		}

@@ -27,11 +27,20 @@ type trainingPart struct {
 	app     *loadedApp
 	sources []benchmark.SourceSpec
 	rec     *trace.Recording // where the load is a recording
+	rows    *sim.GymRows     // in place of sources: gym-hpa's recorded rows
 }
 
 func newTrainingPart(cfg *rl.Config, app *loadedApp) (*trainingPart, error) {
 	t := &trainingPart{app: app}
 	var err error
+	if path := cfg.Env.GymRows(); path != "" {
+		table, err := trace.ReadGymTable(path)
+		if err != nil {
+			return nil, err
+		}
+		t.rows, err = sim.NewGymRows(app.App, table)
+		return t, err
+	}
 	if cfg.Env.Trace != "" {
 		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
 			return nil, err
@@ -56,6 +65,18 @@ func (t *trainingPart) sourcesFor(cfg *rl.Config, app *loadedApp) (sources []ben
 		add(loadScenario(word, app))
 	}
 	return sources, err
+}
+
+// environments makes those of the configuration.
+func (t *trainingPart) environments(cfg *rl.Config) (sim.VectorEnv, error) {
+	if t.rows != nil {
+		return sim.NewGymRowsVecEnv(t.app.App, cfg.Env, t.rows, 0)
+	}
+	worlds, err := t.worlds(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return sim.NewVariedEnv(cfg.Env, 0, worlds)
 }
 
 // worlds are the application and its variations, each with its load. The fast engine is fitted to every one of them, which takes about a

@@ -26,8 +26,9 @@ const (
 	maxMultiplier = 1e4
 )
 
-// budgetMemory is over how many rollouts, about, the share is averaged that moves the multiplier: one rollout holds few surges.
-const budgetMemory = 8.0
+// budgetMemory is over how many rollouts, about, the share is averaged that moves the multiplier: a few surges make most of the violations,
+// and one rollout holds few of them.
+const budgetMemory = 30.0
 
 func (b *BudgetConfig) check(k *checker) {
 	k.in("ppo.budget.violations", b.Violations, 0, 0.5)
