@@ -82,6 +82,25 @@ metrics:
 	}
 }
 
+// Sizes of random applications lie evenly between the smallest and the largest.
+func TestRandomAppsServices(t *testing.T) {
+	for _, c := range []struct {
+		r    RandomAppsConfig
+		want []int
+	}{
+		{RandomAppsConfig{Count: 1, ServicesMin: 5, ServicesMax: 30}, []int{17}},
+		{RandomAppsConfig{Count: 2, ServicesMin: 5, ServicesMax: 30}, []int{5, 30}},
+		{RandomAppsConfig{Count: 4, ServicesMin: 5, ServicesMax: 30}, []int{5, 13, 21, 30}},
+		{RandomAppsConfig{Count: 3, ServicesMin: 7, ServicesMax: 7}, []int{7, 7, 7}},
+	} {
+		for i, want := range c.want {
+			if got := c.r.Services(i); got != want {
+				t.Errorf("application %d of %+v has %d services, want %d", i, c.r, got, want)
+			}
+		}
+	}
+}
+
 // What is accepted is valid, and environments are made from it.
 func FuzzDecodeEnvConfig(f *testing.F) {
 	f.Add("kind: cluster\napp: redis\nscenarios: [peak]\nnum_envs: 4\naction: {mode: select, quota_steps: [0.5, 1, 2]}\nreward: {slack: 2}\nmetrics: {lag: 15s, noise: 0.05}\n")
