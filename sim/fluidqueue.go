@@ -53,6 +53,15 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	v, p, c := &f.st.Services[s], &f.perf[s], &f.cl.capacity[s]
 	ops := f.g.opsOf[s]
 	offeredBefore := f.load[s].visits
+	refused := 0.0 // by removed pods
+	if r := f.cl.refused[s]; r > 0 {
+		for _, o := range ops {
+			if !f.g.optional[o] {
+				refused += in[o] * r
+			}
+			in[o] *= 1 - r
+		}
+	}
 	var l serviceLoad
 	waitingMs, waiting := 0.0, 0.0
 	for _, o := range ops {
@@ -65,7 +74,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	}
 	f.load[s] = l
 	f.solvers[s].solve(&l, p, f.bunch.of[s])
-	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, 0, 0
+	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, refused, 0
 	// Useful CPU per second, at the cost of busy replicas when there is a backlog.
 	capacity := c.replicas * c.usableMillis() * c.speed / c.cold
 	needMs := l.cpuMs*dt + waitingMs
@@ -92,11 +101,11 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		left += f.backlog[o]
 		leftMs += f.backlog[o] * f.app.Ops[o].CPUMs
 	}
-	refused := c.replicas <= 0 // a Kubernetes Service without ready endpoints refuses connections
-	if refused {
-		v.FailedRPS = left / dt
+	noneReady := c.replicas <= 0 // a Kubernetes Service without ready endpoints refuses connections
+	if noneReady {
+		v.FailedRPS += left / dt
 	}
-	if refused || left < 1e-9*(1+l.visits) {
+	if noneReady || left < 1e-9*(1+l.visits) {
 		for _, o := range ops {
 			f.backlog[o] = 0
 		}
