@@ -82,13 +82,13 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	if needMs > capacity*dt {
 		ratio = capacity * dt / needMs
 	}
-	rate := math.Inf(1) // visits/s that the workers allow
+	rate, bound := math.Inf(1), false // visits/s that the workers allow; they, not CPU, are what lacks
 	if f.app.Services[s].Workers > 0 {
 		rate = f.workersAllow(s, l.visits+waiting/dt)
 		if n := l.visits*dt + waiting; n > 0 {
 			rate = min(rate, n*f.room(s, in, dt)/dt)
 			if rate*dt < n*ratio {
-				ratio = rate * dt / n
+				ratio, bound = rate*dt/n, true
 			}
 		}
 	}
@@ -131,9 +131,10 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	f.backlogMs[s] = leftMs
 	f.anyWaits = f.anyWaits || left > 0
 	if left > 0 || waiting > 0 {
-		p.util = 1
-		if needMs < capacity*dt {
-			p.util = min(1, max(p.util, needMs/(capacity*dt)))
+		if offered := l.visits * dt; !bound && needMs >= capacity*dt || offered <= 0 {
+			p.util = 1
+		} else { // workers wait for calls, or a backlog ends: CPU does what is served
+			p.util = min(1, p.util*served/offered)
 		}
 		// FIFO: an arrival waits for what is before it; on average over the window half of begin and end.
 		// A request that makes several visits one after another meets it once, a part at each.
