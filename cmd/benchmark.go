@@ -68,7 +68,13 @@ benchmark goes on where it stopped when it is started again.
 				if trials < 0 || trials > tune.MostTrials {
 					return usagef("--tune-trials %d: must be from 0 to %d", trials, tune.MostTrials)
 				}
-				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials}
+				if run.out == "" {
+					run.out = filepath.Join("results", "incidents")
+				}
+				if err := run.checkOut(); err != nil {
+					return err
+				}
+				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials, out: run.out}
 				return s.do(c.Context(), w)
 			default:
 				return usagef("--suite %s: unknown; the one suite is incidents", suiteName)
@@ -93,7 +99,7 @@ benchmark goes on where it stopped when it is started again.
 	f.StringSliceVar(&incidentNames, "incidents", nil, "of that suite, these: "+strings.Join(configs.Names(configs.Incidents), ", ")+", or paths of .yaml files (default all)")
 	f.IntVar(&trials, "tune-trials", 60, "of that suite: candidates to search the tuned HPA among; 0 for none")
 	f.StringVar(&run.out, "out", "", "results directory ")
-	f.Lookup("out").Usage = "results directory (default results/<plan's hash>)"
+	f.Lookup("out").Usage = "results directory (default results/<plan's hash>; of the suite results/incidents)"
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")
 	return c
 }

@@ -16,6 +16,8 @@ type Episode struct {
 	Events []Event
 	// Initial holds the replicas at time 0, one per service.
 	Initial []int
+	// Faults are when metrics are lost or false, for every controller alike.
+	Faults []MetricFault
 }
 
 // LoadSource gives the load of episodes: a scenario, a family of scenarios, windows of a recording.

@@ -92,6 +92,7 @@ type Metrics struct {
 	scrapes int
 	edges   edgeShares
 	pods    *podMetrics // nil unless watched
+	faults  faultPlan
 }
 
 // serviceSums are a service's sums since the last scrape.
@@ -99,7 +100,7 @@ type serviceSums struct {
 	cpu, throttled       float64 // times ticks
 	done                 float64 // visits completed or failed
 	mean, p95, errorRate float64 // times visits
-	mem                  float64 // as of the last window
+	mem, backlog         float64 // as of the last window
 }
 
 // scrape is what one scrape found.
@@ -113,7 +114,9 @@ type scrape struct {
 }
 
 type serviceScrape struct {
-	cpu, mem, rps, prevRPS, mean, p95, errorRate, throttled float64
+	cpu, mem, rps, prevRPS, mean, p95, errorRate, throttled, backlog float64
+
+	lost MetricSource
 }
 
 // NewMetrics makes a pipeline. cfg has passed Validate.
@@ -127,8 +130,9 @@ func NewMetrics(app *App, cfg MetricsConfig) *Metrics {
 		nodeCPU:  make([]float64, app.NumNodes()),
 		offered:  make([]float64, len(app.Endpoints)),
 		// Enough scrapes to hold the newest visible one, those not yet visible, and one to write to.
-		ring:  make([]scrape, 2+int((cfg.Lag+cfg.Interval-1)/cfg.Interval)),
-		edges: newEdgeShares(app),
+		ring:   make([]scrape, 2+int((cfg.Lag+cfg.Interval-1)/cfg.Interval)),
+		edges:  newEdgeShares(app),
+		faults: newFaultPlan(app),
 	}
 	m.ticksPerScrape = int(cfg.Interval / Tick)
 	m.untilFirst = int((cfg.Interval - cfg.Age) / Tick)
@@ -144,7 +148,7 @@ func NewMetrics(app *App, cfg MetricsConfig) *Metrics {
 
 // WatchPods makes View fill the samples of single pods, which engine lists.
 func (m *Metrics) WatchPods(engine PodLister) {
-	m.pods = newPodMetrics(m.app, engine, m.cfg)
+	m.pods = newPodMetrics(m.app, engine, m.cfg, &m.faults)
 }
 
 // Reset forgets everything; seed names the streams of noise and drop-outs.
@@ -193,7 +197,7 @@ func (m *Metrics) addWindow(st *State) {
 		a.mean += s.MeanMs * done
 		a.p95 += s.P95Ms * done
 		a.errorRate += s.ErrorRate * done
-		a.mem = s.MemMiB
+		a.mem, a.backlog = s.MemMiB, s.Backlog
 	}
 	used, allocatable := 0.0, 0.0
 	for i := range st.Nodes {
@@ -224,11 +228,12 @@ func (m *Metrics) scrape(st *State) {
 		total += n
 	}
 	perTick := ratio(1, m.ticks)
+	m.faults.at(st.At)
 	for i := range m.services {
 		a, x := &m.services[i], &sc.services[i]
 		x.cpu, x.throttled, x.rps = a.cpu*perTick, a.throttled*perTick, a.done*perTick
 		x.mean, x.p95, x.errorRate = ratio(a.mean, a.done), ratio(a.p95, a.done), ratio(a.errorRate, a.done)
-		x.mem = a.mem
+		x.mem, x.backlog, x.lost = a.mem, a.backlog, 0
 		if m.cfg.Noise > 0 {
 			m.disturb(x)
 		}
@@ -239,12 +244,15 @@ func (m *Metrics) scrape(st *State) {
 				*x = before.services[i]
 			}
 		}
+		if m.faults.any {
+			m.faults.service(i, x, before)
+		}
 		x.prevRPS = x.rps
 		if before != nil {
 			x.prevRPS = before.services[i].rps
 		}
 		if m.pods != nil {
-			m.pods.dropped[i] = dropped
+			m.pods.dropped[i] = dropped || x.lost&ResourceMetrics != 0
 		}
 	}
 	for i, cpu := range m.nodeCPU {
@@ -260,13 +268,16 @@ func (m *Metrics) scrape(st *State) {
 	if before != nil {
 		sc.cluster.EntryPrevRPS = before.cluster.EntryRPS
 	}
+	if m.faults.any {
+		m.faults.cluster(sc, before, m.edges.to)
+	}
 	if m.pods != nil {
 		m.pods.scrape(st, sc)
 	}
 	m.clearSums()
 }
 
-// disturb puts noise on what was measured. The draws do not depend on the values, so that controllers which are
+// disturb puts noise on what was measured; a backlog is counted and not measured. The draws do not depend on the values, so that controllers which are
 // compared on one seed meet the same noise.
 func (m *Metrics) disturb(s *serviceScrape) {
 	for _, x := range [...]*float64{&s.cpu, &s.mem, &s.rps, &s.mean, &s.p95} {

@@ -19,7 +19,7 @@ const (
 // beginRemoval puts a ready pod on its way out.
 func (c *cluster) beginRemoval(svc *Service, p *pod) {
 	p.removedAt, p.stage = c.st.At, drains
-	if svc.RemovalLag > 0 {
+	if svc.RemovalLag > 0 && svc.Balancing != SharedQueue { // from a queue it takes no more by itself
 		if p.stage = refuses; svc.PreStop > 0 {
 			p.stage = serves
 		}

@@ -180,6 +180,11 @@ type ServiceView struct {
 	MeanMs, P95Ms float64
 	ErrorRate     float64
 	Throttled     float64
+	Backlog       float64 // visits that wait in it, as of the scrape
+
+	// Lost are the sources that gave nothing in the last scrape ([MetricFault]). Their numbers above are those of the last scrape
+	// that had some.
+	Lost MetricSource
 }
 
 // NodeView is one node as a controller sees it.
@@ -204,6 +209,7 @@ type ClusterView struct {
 	EntryRPS        float64       // requests/s at the entry
 	EntryPrevRPS    float64       // one scrape earlier
 	SinceLastAction time.Duration // since the last request that changed anything
+	Lost            MetricSource  // as [ServiceView.Lost], of what is not about one service
 }
 
 // PodPhase is a pod's phase, with Kubernetes' Pending split in two.
