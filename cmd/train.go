@@ -147,6 +147,9 @@ func setBudget(cfg *rl.Config, word string) error {
 	cfg.Env.Reward.SLOViolation = 0 // the multiplier takes its place
 	// From random replicas every episode begins with violations that nobody can avoid; the budget is for the others.
 	cfg.Env.Initial = sim.InitialNeeded
+	// And it is for the application as its file has it.
+	cfg.Env.Variation.Apps, cfg.Env.Variation.Metrics = 0, false
+	cfg.PPO.EntropyCoef = 0
 	return nil
 }
 
