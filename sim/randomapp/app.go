@@ -19,7 +19,7 @@ import (
 const tries = 5000
 
 // New draws application number i of a seed with so many services and returns it with the text of its file, which decodes to the same
-// application. Its visits take 0.04 to 8 ms of CPU, a period's quota holds at least two of them, and limits let those services
+// application. The visits of application 0 take 0.04 to 8 ms of CPU, those of others less by their [pace], a period's quota holds at least two of them, and limits let those services
 // that the load is felt at carry about the same at their largest, each within a factor of about two, as whoever provisions a system
 // tries to; the others have more than enough. SLOs are 2.5 to 10 times the p95 of an idle system of the largest size, at least 20 ms.
 //
@@ -32,7 +32,7 @@ func New(seed uint64, i, services int) (*sim.App, []byte, error) {
 		if !ok {
 			continue
 		}
-		a := provision(d)
+		a := provision(d, pace(i))
 		app, err := sim.DecodeApp(strings.NewReader(a.yaml(name)), name+".yaml")
 		if err != nil {
 			return nil, nil, fmt.Errorf("random application %d of seed %d: %w", i, seed, err)
@@ -76,13 +76,24 @@ const (
 	provisionSD             = 0.5   // of the logarithms of limits around what the common load asks for
 )
 
+// fastest is how much quicker the quickest applications are than the slowest: caches and stores answer 20,000 requests/s where others
+// answer some hundred.
+const fastest = 1.0 / 50
+
+// pace is a factor on all times of application number i. Paces fill their range evenly whatever the number of applications, by the golden
+// ratio's multiples, modulo 1; that of number 0 is 1.
+func pace(i int) float64 {
+	_, u := math.Modf(float64(i) * (math.Sqrt(5) - 1) / 2)
+	return math.Pow(fastest, u)
+}
+
 // provision gives the services their resources.
-func provision(d *Draft) *application {
+func provision(d *Draft, pace float64) *application {
 	a := &application{Draft: d, given: make([]resources, len(d.Services)), sloMs: make([]float64, len(d.Endpoints))}
 	pick := func(v ...float64) float64 { return v[d.R.IntN(len(v))] }
 	for i := range a.given {
 		s, x := &d.Services[i], &a.given[i]
-		s.lighten()
+		s.lighten(pace)
 		s.BaseM = Round(d.LogUniform(0.2, 8))
 		x.max = leastMax + d.R.IntN(mostMax-leastMax+1)
 		if d.R.Float64() < 0.7 {
@@ -104,9 +115,9 @@ func provision(d *Draft) *application {
 	return a
 }
 
-// lighten turns a draft's visits, made to be long, into those of quick services.
-func (s *Service) lighten() {
-	const cpu, wait = 0.4, 0.2
+// lighten turns a draft's visits, made to be long, into those of quick services, and multiplies all times by pace.
+func (s *Service) lighten(pace float64) {
+	cpu, wait := 0.4*pace, 0.2*pace
 	s.CPUMs *= cpu
 	for o := range s.Ops {
 		op := &s.Ops[o]
