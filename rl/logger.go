@@ -38,7 +38,7 @@ var Metrics = []Metric{
 	{"train/approx_kl", "nat", "estimated KL divergence of the policy from the one that collected, mean over the last epoch", true, false},
 	{"train/clip_fraction", "share", "share of decisions whose probability ratio was clipped, mean over minibatches", true, false},
 	{"train/explained_variance", "share", "1 - Var(returns - values)/Var(returns) at collection; 1 = perfect, 0 = useless", true, false},
-	{"train/imitation_loss", "nat", "-log probability of the expert's actions, summed over action parts, mean over minibatches", true, false},
+	{"train/imitation_loss", "nat", "-log probability of the expert's actions, summed over action parts, mean over minibatches", true, true},
 	{"train/grad_norm", "", "norm of the gradient before clipping, mean over minibatches", true, false},
 	{"train/epochs", "count", "epochs begun in this update; fewer than configured where the KL divergence stopped it", true, false},
 	{"train/actor_loss", "", "loss of the policy, mean over updates since the last row", false, true},
