@@ -230,6 +230,7 @@ func (a *sac) close() {
 type sacSums struct {
 	N, CriticLoss, ActorLoss, AlphaLoss, Entropy, QMean float64
 	Imitation, Pulled                                   float64 // sum, and in how many updates it counted
+	Alone                                               float64 // in how many it alone counted
 }
 
 func (t *sacSums) add(st sacStats, pull float64) {
@@ -243,13 +244,16 @@ func (t *sacSums) add(st sacStats, pull float64) {
 		t.Imitation += st.Imitation
 		t.Pulled++
 	}
+	if math.IsInf(pull, 1) {
+		t.Alone++
+	}
 }
 
-// row gives the means; without an update there are none, which shows as empty cells.
+// row gives the means; without an update (of the kind) there are none, which shows as empty cells.
 func (t *sacSums) row(lr, updates, alpha float64) map[string]float64 {
 	return map[string]float64{
 		"train/learning_rate": lr, "train/n_updates": updates, "train/ent_coef": alpha,
-		"train/critic_loss": t.CriticLoss / t.N, "train/actor_loss": t.ActorLoss / t.N, "train/ent_coef_loss": t.AlphaLoss / t.N,
+		"train/critic_loss": t.CriticLoss / t.N, "train/actor_loss": t.ActorLoss / (t.N - t.Alone), "train/ent_coef_loss": t.AlphaLoss / (t.N - t.Alone),
 		"train/entropy": t.Entropy / t.N, "train/q_mean": t.QMean / t.N, "train/imitation_loss": t.Imitation / t.Pulled,
 	}
 }

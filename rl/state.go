@@ -222,7 +222,7 @@ func (a *sac) state(st *state) {
 	}{
 		{"n", &a.sums.N}, {"critic_loss", &a.sums.CriticLoss}, {"actor_loss", &a.sums.ActorLoss},
 		{"alpha_loss", &a.sums.AlphaLoss}, {"entropy", &a.sums.Entropy}, {"q_mean", &a.sums.QMean},
-		{"imitation", &a.sums.Imitation}, {"pulled", &a.sums.Pulled},
+		{"imitation", &a.sums.Imitation}, {"pulled", &a.sums.Pulled}, {"alone", &a.sums.Alone},
 	} {
 		scalar(st, "sums."+f.name, f.v)
 	}
