@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 // trainingWindow is how much of a recording one training episode takes.
@@ -30,6 +32,7 @@ func newTrain(w *world) *cobra.Command {
 	var traceScale float64
 	var fill bool
 	var resume, printConfig bool
+	var budget string
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a policy in the simulator",
@@ -39,6 +42,7 @@ a resumed training writes the same bytes as one that was never stopped.`,
 		Example: `  grlscaler train --cfg gat_ppo
   grlscaler train --cfg mlp_ppo --steps 200000 --seed 7 --scenario rushsale --out runs/rush
   grlscaler train --cfg gat_ppo --set ppo.learning_rate=1e-4 --set encoder.heads=2
+  grlscaler train --cfg mlp_ppo --slo-budget 1%
   grlscaler train --cfg gat_ppo --trace testdata/recordings/h_rushsale --trace-scale 8
   grlscaler train --cfg gat_ppo --resume`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -67,6 +71,11 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			}
 			if f.Changed("fill") {
 				cfg.Env.TraceFill = fill
+			}
+			if f.Changed("slo-budget") {
+				if err := setBudget(cfg, budget); err != nil {
+					return err
+				}
 			}
 			if cfg, err = cfg.ApplySet(sets); err != nil {
 				return usageError{err}
@@ -104,11 +113,30 @@ a resumed training writes the same bytes as one that was never stopped.`,
 	f.StringVar(&traceDir, "trace", "", "train on windows of this recording instead of scenarios")
 	f.Float64Var(&traceScale, "trace-scale", 1, "multiply the recording's rates")
 	registerFill(f, &fill)
+	f.StringVar(&budget, "slo-budget", "", "share of requests that may be late or failed, such as 1%: learn the least cost within it")
 	f.StringVar(&out, "out", "", "output directory (default checkpoints/<cfg>-<hash>)")
 	f.BoolVar(&resume, "resume", false, "go on from the checkpoint in the output directory")
 	f.StringArrayVar(&sets, "set", nil, "change one key of the configuration: key=value, dots between levels; may be repeated")
 	f.BoolVar(&printConfig, "print-config", false, "print the resulting configuration and end")
 	return c
+}
+
+// setBudget makes a configuration learn the least cost within a share of violating requests, 1% or 0.01.
+func setBudget(cfg *rl.Config, word string) error {
+	if cfg.PPO == nil {
+		return usagef("--slo-budget: only the algorithm ppo keeps a budget; %s is %s", cfg.Name, cfg.Algorithm)
+	}
+	number, percent := strings.CutSuffix(word, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share > 0 && share <= 0.5) {
+		return usagef("--slo-budget %s: must be a share of requests above 0 and at most 50%%, such as 1%% or 0.01", word)
+	}
+	cfg.PPO.Budget.Violations = share
+	cfg.Env.Reward.SLOViolation = 0 // the multiplier takes its place
+	return nil
 }
 
 // loadPolicyConfig reads a built-in policy configuration or the file at a path.
@@ -128,6 +156,7 @@ type training struct {
 	cfg     *rl.Config
 	app     *loadedApp
 	sources []benchmark.SourceSpec
+	rec     *trace.Recording // where the load is a recording
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
@@ -137,21 +166,54 @@ func newTraining(cfg *rl.Config) (*training, error) {
 	}
 	t := &training{cfg: cfg, app: app}
 	if cfg.Env.Trace != "" {
-		src, err := loadTrace(cfg.Env.Trace, app, cfg.Env.TraceFill, sim.ReplayOptions{Scale: cfg.Env.TraceScale, Window: trainingWindow})
-		if err != nil {
+		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
 			return nil, err
 		}
-		t.sources = append(t.sources, *src)
-		return t, nil
 	}
-	for _, word := range cfg.Env.Scenarios {
-		src, err := loadScenario(word, app)
-		if err != nil {
-			return nil, err
+	t.sources, err = t.sourcesFor(app)
+	return t, err
+}
+
+// sourcesFor is the load of the training for an application.
+func (t *training) sourcesFor(app *loadedApp) (sources []benchmark.SourceSpec, err error) {
+	env, add := &t.cfg.Env, func(src *benchmark.SourceSpec, e error) {
+		if err = errors.Join(err, e); e == nil {
+			sources = append(sources, *src)
 		}
-		t.sources = append(t.sources, *src)
 	}
-	return t, nil
+	if t.rec != nil {
+		add(traceSource(env.Trace, t.rec, app, env.TraceFill, sim.ReplayOptions{Scale: env.TraceScale, Window: trainingWindow}))
+		return sources, err
+	}
+	for _, word := range env.Scenarios {
+		add(loadScenario(word, app))
+	}
+	return sources, err
+}
+
+// worlds are the application and its variations, each with its load. The fast engine is fitted to every one of them, which takes about a
+// second each, so they are made side by side.
+func (t *training) worlds() ([]sim.EnvWorld, error) {
+	v := t.cfg.Env.Variation
+	worlds, errs := make([]sim.EnvWorld, v.Apps+1), make([]error, v.Apps+1)
+	worlds[0] = sim.EnvWorld{App: t.app.App, Source: newMixture(t.sources), NewEngine: t.app.newEngine}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := 1; i < len(worlds); i++ {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			app := loadedApp{App: t.app.Vary(v.Times, uint64(i))}
+			sources, err := t.sourcesFor(&app)
+			if err != nil {
+				errs[i] = fmt.Errorf("env.variation: application %d: %w", i, err)
+				return
+			}
+			worlds[i] = sim.EnvWorld{App: app.App, Source: newMixture(sources), NewEngine: app.newEngine}
+		})
+	}
+	wg.Wait()
+	return worlds, errors.Join(errs...)
 }
 
 // dirName names the training by all that its result depends on: configuration, application, load.
@@ -166,7 +228,11 @@ func (t *training) dirName() string {
 
 // train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
 func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
-	env, err := sim.NewVecEnv(t.app.App, t.cfg.Env, newMixture(t.sources), 0, t.app.newEngine)
+	worlds, err := t.worlds()
+	if err != nil {
+		return nil, err
+	}
+	env, err := sim.NewVariedEnv(t.cfg.Env, t.cfg.Env.NumEnvs, worlds)
 	if err != nil {
 		return nil, err
 	}

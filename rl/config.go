@@ -238,6 +238,7 @@ func (p *PPOConfig) check(k *checker, envs int) {
 	k.above("ppo.max_grad_norm", p.MaxGradNorm, 1e9)
 	k.in("ppo.target_kl", p.TargetKL, 0, 100)
 	k.above("ppo.adam_eps", p.AdamEps, 1)
+	p.Budget.check(k)
 	p.WarmStart.check(k, "ppo.warm_start")
 }
 

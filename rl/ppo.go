@@ -66,6 +66,11 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 			advantages: make([]float32, size), returns: make([]float32, size),
 		},
 	}
+	if cfg.PPO.Budget.Violations > 0 {
+		if w.budget, err = newBudget(&cfg.PPO.Budget, w); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.PPO.WarmStart.Steps > 0 {
 		var ok bool
 		if p.expert, ok = w.env.(sim.ExpertEnv); !ok {
@@ -106,6 +111,9 @@ func (p *ppo) collect() (steps int, err error) {
 		p.keepFinals(from)
 	}
 	p.observe()
+	if w.budget != nil {
+		w.budget.update(math.IsInf(p.pull, 1))
+	}
 	p.steps += int64(r.len())
 	return r.len(), p.evaluate()
 }
@@ -227,6 +235,22 @@ func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
 	})
 }
 
+// multiplier is that of the budget, NaN without one.
+func (p *ppo) multiplier() float64 {
+	if b := p.world.budget; b != nil {
+		return b.multiplier
+	}
+	return math.NaN()
+}
+
+// violation is the share of violating requests in the last rollouts, NaN without a budget.
+func (p *ppo) violation() float64 {
+	if b := p.world.budget; b != nil {
+		return b.mean
+	}
+	return math.NaN()
+}
+
 // policy saves the network that acts.
 func (p *ppo) policy(st *state) { st.params("weights.", p.update.params) }
 
@@ -273,7 +297,7 @@ func (t *ppoSums) row(p *ppo, lr float64) map[string]float64 {
 		"train/learning_rate": lr, "train/n_updates": float64(p.updates), "train/loss": t.sum.Loss / t.n,
 		"train/policy_gradient_loss": t.sum.PolicyLoss / t.n, "train/value_loss": t.sum.ValueLoss / t.n,
 		"train/entropy_loss": -t.sum.Entropy / t.n, "train/clip_fraction": t.sum.ClipFraction / t.n,
-		"train/imitation_loss": t.imitation(p.pull), "train/grad_norm": t.sum.GradNorm / t.n, "train/approx_kl": t.kl / t.inEpoch, "train/epochs": float64(t.epochs),
+		"train/imitation_loss": t.imitation(p.pull), "train/slo_multiplier": p.multiplier(), "rollout/slo_violation": p.violation(), "train/grad_norm": t.sum.GradNorm / t.n, "train/approx_kl": t.kl / t.inEpoch, "train/epochs": float64(t.epochs),
 		"train/explained_variance": ExplainedVariance(p.rollout.values, p.rollout.returns),
 	}
 }

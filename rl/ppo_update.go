@@ -26,6 +26,7 @@ type PPOConfig struct {
 	AdamEps            float64   `yaml:"adam_eps"`
 
 	WarmStart WarmStartConfig `yaml:"warm_start"`
+	Budget    BudgetConfig    `yaml:"budget"`
 }
 
 // WarmStartConfig is the imitation of an expert who knows the future (sim.ExpertEnv), before and while the policy learns from rewards.
@@ -69,6 +70,7 @@ func DefaultPPO() PPOConfig {
 		ClipRange: 0.2, ValueClip: ValueClipNone, ValueClipRange: 0.2,
 		NormalizeAdvantage: true, EntropyCoef: 0, ValueCoef: 0.5, MaxGradNorm: 0.5,
 		TargetKL: 0, AdamEps: 1e-5,
+		Budget: BudgetConfig{Multiplier: 5, Rate: 0.05},
 	}
 }
 

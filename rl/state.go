@@ -198,6 +198,10 @@ func (p *ppo) state(st *state) {
 	st.stream("stream.minibatches", p.shuffle)
 	scalar(st, "updates", &p.updates)
 	scalar(st, "steps", &p.steps)
+	if b := p.world.budget; b != nil {
+		scalar(st, "budget.multiplier", &b.multiplier)
+		scalar(st, "budget.mean", &b.mean)
+	}
 }
 
 // state saves or loads everything of SAC's that outlives an iteration.

@@ -17,6 +17,8 @@ type world struct {
 	rewards  *RewardNormalizer // nil where rewards are not normalised
 	episodes *episodes
 
+	budget *budget // nil where violations have none
+
 	obs, final            *sim.Obs // raw: present observations, and the last ones of episodes that just ended
 	reward                []float32
 	terminated, truncated []bool
@@ -52,6 +54,9 @@ func (w *world) step(actions []int32) error {
 		return fmt.Errorf("environment: %w", err)
 	}
 	w.episodes.add(w.reward, w.terminated, w.truncated)
+	if w.budget != nil {
+		w.budget.charge(w.reward)
+	}
 	if w.rewards != nil {
 		w.rewards.Update(w.reward, w.terminated, w.truncated)
 	}

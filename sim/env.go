@@ -21,6 +21,9 @@ type Env struct {
 	initial *rng.Stream
 	oracle  Oracle // the expert
 
+	perInterval float64 // requests that the episode's load offers in a control interval, on average
+	violation   float64 // of the last step
+
 	index    int
 	seed     uint64
 	number   int // of the running episode, from 0; -1 before Reset
@@ -110,6 +113,7 @@ func (e *Env) begin(n int) error {
 	if e.cfg.MaxIntervals > 0 {
 		e.session.StopAfter(e.cfg.MaxIntervals)
 	}
+	e.perInterval = e.ep.requestsPerInterval()
 	e.number = n
 	e.task.begin(e.session.View())
 	return nil
@@ -156,6 +160,7 @@ func (e *Env) step(action []int32) (reward float64, truncated bool, err error) {
 	if e.number < 0 {
 		return 0, false, fmt.Errorf("environment %d: Step before Reset", e.index)
 	}
+	e.violation = 0
 	var advance bool
 	e.requests, advance, err = e.task.act(action, e.requests)
 	if err != nil {
@@ -170,6 +175,7 @@ func (e *Env) step(action []int32) (reward float64, truncated bool, err error) {
 	}
 	e.requests = e.requests[:0]
 	terms := e.session.Advance()
+	e.violation = ratio(e.session.Bad(), e.perInterval)
 	v := e.session.View()
 	reward = e.task.reward(v, terms, e.session.MeanLatencyMs())
 	if math.IsNaN(reward) || math.IsInf(reward, 0) {

@@ -52,6 +52,8 @@ type EnvConfig struct {
 	Action  ActionConfig  `yaml:"action"`
 	Reward  RewardConfig  `yaml:"reward"`
 	Metrics MetricsConfig `yaml:"metrics"`
+
+	Variation VariationConfig `yaml:"variation"`
 }
 
 // DefaultEnvConfig is kind cluster on Online Boutique under the four scenarios.
@@ -60,6 +62,7 @@ func DefaultEnvConfig() EnvConfig {
 		Kind: KindCluster, App: "online_boutique", Scenarios: []string{"offpeak", "peak", "rushsale", "fluctuating"},
 		TraceScale: 1, NumEnvs: 16, Initial: InitialRandom, WarmupIntervals: 2,
 		Action: DefaultActionConfig(), Reward: DefaultRewardConfig(), Metrics: DefaultMetricsConfig(),
+		Variation: VariationConfig{Times: 0.2},
 	}
 }
 
@@ -102,6 +105,9 @@ func (c *EnvConfig) Validate() error {
 		"initial: unknown %q; one of %s, %s, %s", c.Initial, InitialRandom, InitialApp, InitialNeeded)
 	bad(c.WarmupIntervals >= -1, "warmup_intervals: %d; must be at least -1 (the whole warm-up)", c.WarmupIntervals)
 	bad(c.MaxIntervals >= 0, "max_intervals: %d; must be at least 0 (no limit)", c.MaxIntervals)
+	bad(c.Variation.Apps >= 0 && c.Variation.Apps <= 64, "variation.apps: %d; must be from 0 to 64", c.Variation.Apps)
+	bad(c.Variation.Apps < max(c.NumEnvs, 1), "variation.apps: %d; more applications than the %d environments can have (num_envs), the file's own included", c.Variation.Apps, c.NumEnvs)
+	bad(c.Variation.Times >= 0 && c.Variation.Times <= 1, "variation.times: %v; must be a standard deviation of logarithms from 0 to 1", c.Variation.Times)
 	errs = append(errs, c.Action.Validate(), c.Reward.Validate(), c.Metrics.Validate())
 	return errors.Join(errs...)
 }

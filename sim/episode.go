@@ -16,6 +16,15 @@ type Episode struct {
 	Initial []int
 }
 
+// requestsPerInterval is the mean number of requests that the counted part offers in a control interval.
+func (ep *Episode) requestsPerInterval() float64 {
+	endpoints, sum := len(ep.RPS)/ep.Ticks, 0.0
+	for _, rps := range ep.RPS[ep.WarmupTicks*endpoints:] {
+		sum += rps
+	}
+	return sum / float64(ep.Ticks-ep.WarmupTicks) * ControlInterval.Seconds()
+}
+
 // LoadSource gives the load of episodes: a scenario, a family of scenarios, windows of a recording.
 type LoadSource interface {
 	// Name is what results are listed under.

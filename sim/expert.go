@@ -12,7 +12,25 @@ type ExpertEnv interface {
 	Expert(actions []int32) error
 }
 
-var _ ExpertEnv = (*VecEnv)(nil)
+// ViolationEnv is a vector environment that also tells how many requests were late or failed: what a budget is spent on.
+type ViolationEnv interface {
+	VectorEnv
+	// Violations writes, for each environment, the requests that were late or failed in the last Step, relative to the mean number that
+	// its episode offers in a control interval. The mean over an episode's intervals is the episode's share of such requests.
+	Violations(dst []float32)
+}
+
+var (
+	_ ExpertEnv    = (*VecEnv)(nil)
+	_ ViolationEnv = (*VecEnv)(nil)
+)
+
+// Violations writes those of the last Step.
+func (v *VecEnv) Violations(dst []float32) {
+	for i, e := range v.envs {
+		dst[i] = float32(e.violation)
+	}
+}
 
 // Expert writes what the oracle would do in every environment. In mode joint that is, for each service, the allowed change that comes
 // nearest to what the [Oracle] asks for; in mode select it is the largest of them, first those that add, then those that take away, and

@@ -158,6 +158,9 @@ func (m *RewardMeter) addWindow(st *State) {
 // MeanLatencyMs is the mean latency of the requests since the last Take.
 func (m *RewardMeter) MeanLatencyMs() float64 { return ratio(m.latency, m.offered) }
 
+// Bad is the number of requests late or failed since the last Take.
+func (m *RewardMeter) Bad() float64 { return m.bad }
+
 // Take returns the terms since the last Take and starts a new interval.
 func (m *RewardMeter) Take() RewardTerms {
 	m.flush()

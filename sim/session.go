@@ -28,6 +28,7 @@ type Session struct {
 	lastAction time.Duration
 	terms      RewardTerms
 	latencyMs  float64
+	bad        float64
 
 	recorder Recorder
 	record   TickRecord
@@ -90,7 +91,7 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 	s.metrics.Reset(seed)
 	s.meter.Reset(s.engine.State())
 	s.ep, s.tick, s.end = ep, from, ep.Ticks
-	s.lastAction, s.terms, s.latencyMs = 0, RewardTerms{}, 0
+	s.lastAction, s.terms, s.latencyMs, s.bad = 0, RewardTerms{}, 0, 0
 	s.record = TickRecord{Episode: ep, Engine: s.engine}
 	return nil
 }
@@ -184,13 +185,16 @@ func (s *Session) Advance() RewardTerms {
 			s.recorder.RecordTick(r)
 		}
 	}
-	s.latencyMs = s.meter.MeanLatencyMs()
+	s.latencyMs, s.bad = s.meter.MeanLatencyMs(), s.meter.Bad()
 	s.terms = s.meter.Take()
 	if s.recorder != nil {
 		s.recorder.RecordInterval(&IntervalRecord{From: from, To: s.engine.State().At, Counted: counted, Terms: s.terms, Reward: s.reward.Of(s.terms)})
 	}
 	return s.terms
 }
+
+// Bad is the number of requests of the last interval that were late or failed.
+func (s *Session) Bad() float64 { return s.bad }
 
 // MeanLatencyMs is the mean latency of the requests of the last interval.
 func (s *Session) MeanLatencyMs() float64 { return s.latencyMs }

@@ -42,13 +42,29 @@ func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func
 	if n < 1 {
 		return nil, fmt.Errorf("vector environment: %d environments; at least 1 is needed", n)
 	}
+	return NewVariedEnv(cfg, n, []EnvWorld{{App: app, Source: source, NewEngine: newEngine}})
+}
+
+// EnvWorld is what an environment's episodes are made of.
+type EnvWorld struct {
+	App       *App
+	Source    LoadSource
+	NewEngine func() (Engine, error)
+}
+
+// NewVariedEnv makes n environments, of which number i is in world i mod len(worlds). The applications have the same services, calls and
+// nodes ([App.Vary]); metrics differ as cfg.Variation says.
+func NewVariedEnv(cfg EnvConfig, n int, worlds []EnvWorld) (*VecEnv, error) {
 	v := &VecEnv{errs: make([]error, n), rows: make([]Obs, n), finals: make([]Obs, n)}
 	for i := range n {
-		engine, err := newEngine()
+		w := &worlds[i%len(worlds)]
+		engine, err := w.NewEngine()
 		if err != nil {
 			return nil, fmt.Errorf("engine of environment %d: %w", i, err)
 		}
-		e, err := NewEnv(app, cfg, source, engine, i)
+		own := cfg
+		own.Metrics = cfg.Variation.metricsOf(cfg.Metrics, i)
+		e, err := NewEnv(w.App, own, w.Source, engine, i)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +87,7 @@ func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func
 		App, Source string
 		Config      EnvConfig
 		Spec        *EnvSpec
-	}{app.Name, source.Name(), cfg, v.Spec()})
+	}{worlds[0].App.Name, worlds[0].Source.Name(), cfg, v.Spec()})
 	if err != nil {
 		return nil, fmt.Errorf("vector environment: %w", err)
 	}

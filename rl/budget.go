@@ -1,0 +1,79 @@
+package rl
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/grlscaler/grlscaler/sim"
+)
+
+// BudgetConfig makes a training keep to a budget of violating requests: maximise the reward subject to a mean share of late or failed
+// requests, by a Lagrange multiplier that rises while the share is above the budget and falls while it is below (Altman, "Constrained Markov
+// Decision Processes", 1999; as "PPO-Lagrangian" in Ray, Achiam and Amodei, "Benchmarking Safe Exploration in Deep Reinforcement
+// Learning", 2019).
+//
+// What is learnt from is reward - multiplier · share, share being an interval's late or failed requests over the mean number of requests
+// in an interval of its episode (sim.ViolationEnv).
+type BudgetConfig struct {
+	Violations float64 `yaml:"violations"` // share of requests that may be late or failed, averaged over episodes; 0 = no budget
+	Multiplier float64 `yaml:"multiplier"` // at first, and during a warm start
+	Rate       float64 `yaml:"rate"`       // largest change of its logarithm from one rollout to the next
+}
+
+// Bounds of the multiplier.
+const (
+	minMultiplier = 1e-3
+	maxMultiplier = 1e4
+)
+
+// budgetMemory is over how many rollouts, about, the share is averaged that moves the multiplier: one rollout holds few surges.
+const budgetMemory = 8.0
+
+func (b *BudgetConfig) check(k *checker) {
+	k.in("ppo.budget.violations", b.Violations, 0, 0.5)
+	k.want(b.Multiplier >= minMultiplier && b.Multiplier <= maxMultiplier, "ppo.budget.multiplier", "%v; must be from %v to %v", b.Multiplier, minMultiplier, maxMultiplier)
+	k.above("ppo.budget.rate", b.Rate, 1)
+}
+
+// budget keeps a training to a share of violating requests.
+type budget struct {
+	cfg   *BudgetConfig
+	env   sim.ViolationEnv
+	share []float32 // [envs] of the last step
+
+	multiplier float64
+	sum, steps float64 // since the last update
+	mean       float64 // of the shares, the newest weighing most
+}
+
+func newBudget(cfg *BudgetConfig, w *world) (*budget, error) {
+	env, ok := w.env.(sim.ViolationEnv)
+	if !ok {
+		return nil, fmt.Errorf("ppo.budget: the environment %T does not count violations; set ppo.budget.violations to 0", w.env)
+	}
+	return &budget{cfg: cfg, env: env, share: make([]float32, w.envs), multiplier: cfg.Multiplier, mean: cfg.Violations}, nil
+}
+
+// charge takes the last step's violations off its rewards.
+func (b *budget) charge(rewards []float32) {
+	b.env.Violations(b.share)
+	for e, share := range b.share {
+		rewards[e] -= float32(b.multiplier) * share
+		b.sum += float64(share)
+	}
+	b.steps += float64(len(b.share))
+}
+
+// update moves the multiplier after a rollout; hold leaves it as it is and only follows the share.
+func (b *budget) update(hold bool) {
+	if b.steps == 0 {
+		return
+	}
+	b.mean += (b.sum/b.steps - b.mean) / budgetMemory
+	b.sum, b.steps = 0, 0
+	if hold {
+		return
+	}
+	over := max(-1, min(1, b.mean/b.cfg.Violations-1))
+	b.multiplier = max(minMultiplier, min(maxMultiplier, b.multiplier*math.Exp(b.cfg.Rate*over)))
+}
