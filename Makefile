@@ -29,7 +29,7 @@ PURE = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
 	awk '/sugarme\/gotch/ { sub(/\.test$$/, "", $$1); torch[$$1] = 1; next } \
 	     { all[$$1] = 1 } END { for (p in all) if (p !~ /[._]test$$/ && !torch[p]) print p }' | sort
 
-.PHONY: setup system build run learning fidelity hpadiff hpadiff-old test race bench vet fmt-check staticcheck lint clean distclean help
+.PHONY: setup system build run policies learning fidelity hpadiff hpadiff-old test race bench vet fmt-check staticcheck lint clean distclean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ run: setup ## train and benchmark on the shipped recording and scenarios
 
 test: setup ## run all tests
 	go test -timeout 30m $(TESTFLAGS) ./...
+
+policies: setup ## train the policies that come with the program (about 15 minutes)
+	sh scripts/policies.sh
 
 learning: setup ## train every policy with three seeds and compare (about 15 minutes)
 	sh scripts/learning.sh

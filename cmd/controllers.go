@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/grlscaler/grlscaler/benchmark"
+	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
@@ -22,7 +23,8 @@ const controllerHelp = `Controllers:
   schedule:FILE.yaml      replicas by cron rules for each service (docs/manifests.md)
   FILE.yaml, DIRECTORY    Kubernetes manifests: HorizontalPodAutoscalers, ScaledObjects, VerticalPodAutoscalers; what
                           Deployments beside them request and limit holds for all controllers (docs/manifests.md)
-  policy:FILE             a trained policy; NAME=policy:FILE lists it under a name
+  policy:FILE             a trained policy, or one that comes with the program, such as policy:gat_ppo; NAME=policy:FILE
+                          lists it under a name
   random                  uniformly random allowed actions
   oracle                  knows the future load, pays start-up times: the bound`
 
@@ -90,19 +92,31 @@ func policySpec(name, path string, app *loadedApp) (*benchmark.ControllerSpec, e
 		return nil, usagef("--controller %s: no file; write policy:FILE", name)
 	}
 	data, err := os.ReadFile(path)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, withHint(fmt.Errorf("policy: %w", err), "train one with grlscaler train")
+	if errors.Is(err, os.ErrNotExist) {
+		shipped, e := configs.TrainedPolicy(path)
+		if e != nil {
+			return nil, e
 		}
+		if shipped == nil {
+			return nil, withHint(fmt.Errorf("policy: %w", err), "train one with grlscaler train; %s come with the program", strings.Join(configs.TrainedNames(), ", "))
+		}
+		path, data, err = shipped.Path, shipped.Weights, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	c, err := rl.NewController(name, path, app.App)
+	return policyDataSpec(name, path, data, app)
+}
+
+// policyDataSpec is policySpec for the bytes of a policy; path is for messages.
+func policyDataSpec(name, path string, data []byte, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	c, err := rl.DecodeController(name, path, data, app.App)
 	if err != nil {
 		return nil, err
 	}
 	c.Close()
 	return &benchmark.ControllerSpec{Name: name, Kind: benchmark.KindPolicy, Hash: hashOf(data),
-		New: func() (sim.Controller, error) { return rl.NewController(name, path, app.App) }}, nil
+		New: func() (sim.Controller, error) { return rl.DecodeController(name, path, data, app.App) }}, nil
 }
 
 // controllerSpecs turns words into controllers.

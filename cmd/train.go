@@ -31,7 +31,7 @@ func newTrain(w *world) *cobra.Command {
 	var scenarios, sets []string
 	var traceScale float64
 	var fill bool
-	var resume, printConfig bool
+	var resume, printConfig, printName bool
 	var budget string
 	c := &cobra.Command{
 		Use:   "train",
@@ -91,6 +91,10 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			if err != nil {
 				return err
 			}
+			if printName {
+				fmt.Fprintln(w.stdout, job.dirName())
+				return nil
+			}
 			if out == "" {
 				out = filepath.Join("checkpoints", job.dirName())
 			}
@@ -117,6 +121,7 @@ a resumed training writes the same bytes as one that was never stopped.`,
 	f.StringVar(&out, "out", "", "output directory (default checkpoints/<cfg>-<hash>)")
 	f.BoolVar(&resume, "resume", false, "go on from the checkpoint in the output directory")
 	f.StringArrayVar(&sets, "set", nil, "change one key of the configuration: key=value, dots between levels; may be repeated")
+	f.BoolVar(&printName, "print-name", false, "print the training's name, which tells configuration, application and load apart, and end")
 	f.BoolVar(&printConfig, "print-config", false, "print the resulting configuration and end")
 	return c
 }
@@ -157,6 +162,7 @@ type training struct {
 	app     *loadedApp
 	sources []benchmark.SourceSpec
 	rec     *trace.Recording // where the load is a recording
+	shipped *configs.Trained // the policy that comes with the program, where it is of this training
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
@@ -303,18 +309,50 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 		}
 		jobs = append(jobs, job)
 	}
-	if err := trainMissing(ctx, w, jobs, dir); err != nil {
+	var missing []*training
+	for _, job := range jobs {
+		if err := job.findShipped(filepath.Join(dir, job.dirName())); err != nil {
+			return nil, err
+		}
+		if job.shipped == nil {
+			missing = append(missing, job)
+			continue
+		}
+		fmt.Fprintf(w.stderr, "%s: using the policy that comes with the program (%s, version %s)\n", job.cfg.Name, job.shipped.Made.Command, job.shipped.Made.Version)
+	}
+	if err := trainMissing(ctx, w, missing, dir); err != nil {
 		return nil, err
 	}
 	var out []benchmark.ControllerSpec
 	for _, job := range jobs {
-		spec, err := policySpec(job.cfg.Name, filepath.Join(dir, job.dirName(), rl.PolicyFile), job.app)
+		spec, err := job.spec(dir)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, *spec)
 	}
 	return out, nil
+}
+
+// findShipped looks for a policy of this very training among those that come with the program. One in the run's directory goes first.
+func (t *training) findShipped(run string) error {
+	if exists(filepath.Join(run, rl.PolicyFile)) {
+		return nil
+	}
+	shipped, err := configs.TrainedPolicy(t.cfg.Name)
+	if err != nil || shipped == nil || shipped.Made.Training != t.dirName() {
+		return err
+	}
+	t.shipped = shipped
+	return nil
+}
+
+// spec is the trained policy as a controller.
+func (t *training) spec(dir string) (*benchmark.ControllerSpec, error) {
+	if t.shipped != nil {
+		return policyDataSpec(t.cfg.Name, t.shipped.Path, t.shipped.Weights, t.app)
+	}
+	return policySpec(t.cfg.Name, filepath.Join(dir, t.dirName(), rl.PolicyFile), t.app)
 }
 
 // trainMissing trains the jobs that have no policy in dir yet, going on from checkpoints where there are some.

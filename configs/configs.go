@@ -5,12 +5,15 @@ package configs
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 //go:embed apps scenarios policies queries incidents
@@ -53,6 +56,54 @@ type File struct {
 
 // Reader reads the text from the beginning.
 func (f *File) Reader() *bytes.Reader { return bytes.NewReader(f.Data) }
+
+// Trained is a policy that comes with the program: weights, learning curve, and how it was made.
+type Trained struct {
+	Path    string // of the weights, for messages
+	Weights []byte
+	Curve   []byte // progress.csv
+	Made    Made
+}
+
+// Made is how a policy was made, as made.yaml beside it says.
+type Made struct {
+	Training string `yaml:"training"` // the training's name: <configuration>-<hash of configuration, application and load>
+	Command  string `yaml:"command"`
+	Seed     uint64 `yaml:"seed"`
+	Version  string `yaml:"version"` // of the program that made it
+}
+
+// TrainedPolicy returns the shipped policy of a name, such as gat_ppo; nil if there is none.
+func TrainedPolicy(name string) (*Trained, error) {
+	dir := path.Join(string(Policies), "trained", name)
+	t := &Trained{Path: path.Join(dir, "policy.safetensors")}
+	var err error
+	if t.Weights, err = files.ReadFile(t.Path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	made := []byte(nil)
+	for file, data := range map[string]*[]byte{"progress.csv": &t.Curve, "made.yaml": &made} {
+		var e error
+		*data, e = files.ReadFile(path.Join(dir, file))
+		err = errors.Join(err, e)
+	}
+	if err = errors.Join(err, yaml.Unmarshal(made, &t.Made)); err != nil {
+		return nil, fmt.Errorf("shipped policy %s: %w", name, err)
+	}
+	return t, nil
+}
+
+// TrainedNames lists the shipped policies.
+func TrainedNames() []string {
+	entries, _ := files.ReadDir(path.Join(string(Policies), "trained")) // embedded: it is there or empty
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
 
 // IsPath tells whether a user's word is the path of a file rather than a built-in name.
 func IsPath(word string) bool {

@@ -139,6 +139,11 @@ func readFile(path, kind string) (*safetensors.File, *header, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return decodeFile(data, path, kind)
+}
+
+// decodeFile reads the bytes of a whole safetensors file of a kind; path is for messages.
+func decodeFile(data []byte, path, kind string) (*safetensors.File, *header, error) {
 	f, err := safetensors.Decode(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)

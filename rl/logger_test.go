@@ -79,7 +79,7 @@ func TestCurve(t *testing.T) {
 // Every logged number is in the table of metrics, and every column of the table is logged.
 func TestMetricsTable(t *testing.T) {
 	general := []string{"time/total_timesteps", "time/iterations", "rollout/episodes", "rollout/ep_rew_mean", "rollout/ep_len_mean"}
-	p := &ppo{rollout: &rollout{}}
+	p := &ppo{rollout: &rollout{}, world: &world{}}
 	for algorithm, row := range map[string]map[string]float64{
 		AlgorithmPPO: new(ppoSums).row(p, 1), AlgorithmSAC: new(sacSums).row(1, 1, 1),
 	} {

@@ -3,6 +3,7 @@ package rl
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/grlscaler/grlscaler/gnn"
@@ -181,7 +182,16 @@ var _ sim.Controller = (*Controller)(nil)
 
 // NewController loads the policy in a file for an application. name is what results are listed under.
 func NewController(name, path string, app *sim.App) (*Controller, error) {
-	f, h, err := readFile(path, policyKind)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return DecodeController(name, path, data, app)
+}
+
+// DecodeController is [NewController] for the bytes of a policy file; path is for messages.
+func DecodeController(name, path string, data []byte, app *sim.App) (*Controller, error) {
+	f, h, err := decodeFile(data, path, policyKind)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
