@@ -269,4 +269,5 @@ func (s *SACConfig) check(k *checker) {
 	k.above("sac.adam_eps", s.AdamEps, 1)
 	k.count("sac.log_every", s.LogEvery, 1, math.MaxInt32)
 	s.WarmStart.check(k, "sac.warm_start")
+	k.want(!s.AdvisedCritics || s.WarmStart.Steps > 0, "sac.advised_critics", "needs the expert of a warm start; set sac.warm_start.steps above 0")
 }

@@ -162,13 +162,15 @@ type batch struct {
 	obs, next *sim.Obs
 	actions   []int64
 	experts   []int64   // nil where the replay has none
+	advice    []int64   // what the expert would do in next, -1 where nobody was asked; nil unless the critics hear it
 	rewards   []float32 // [rows, n] raw; 0 after the steps counted
 	steps     []int     // how many rewards count: fewer than n at the end of an episode or of what is known
 	ended     []uint8   // how the last of them ended
 	rows      []int
 }
 
-func newBatch(r *replay, size, n int) *batch {
+// newBatch makes room for a sample. With advice every bootstrap is at an observation in which the expert was asked.
+func newBatch(r *replay, size, n int, advice bool) *batch {
 	b := &batch{
 		n: n, obs: sim.NewObs(r.spec, size), next: sim.NewObs(r.spec, size), actions: make([]int64, size*len(r.spec.Action.NVec)),
 		rewards: make([]float32, size*n), steps: make([]int, size), ended: make([]uint8, size), rows: make([]int, size),
@@ -176,16 +178,30 @@ func newBatch(r *replay, size, n int) *batch {
 	if r.experts != nil {
 		b.experts = make([]int64, len(b.actions))
 	}
+	if advice {
+		b.advice = make([]int64, len(b.actions))
+	}
 	return b
 }
 
 // sample fills b with transitions drawn uniformly, with replacement.
+//
+// The expert was asked in every observation that an action was taken in, but not in the present one and not in the last
+// one of an episode. So with advice the newest transitions are left out, windows end before a step that was cut off, and in
+// place of a transition that is such a step the one before it is taken.
 func (r *replay) sample(stream *rng.Stream, b *batch) {
-	oldest := r.at - r.filled + r.slots
+	oldest, held := r.at-r.filled+r.slots, r.filled
+	if b.advice != nil {
+		held--
+	}
 	for i := range b.rows {
 		// Transition k of those held, the oldest first.
-		k := stream.IntN(r.len())
+		k := stream.IntN(held * r.envs)
 		slot, e := (oldest+k/r.envs)%r.slots, k%r.envs
+		if before := (slot + r.slots - 1) % r.slots; b.advice != nil && k >= r.envs &&
+			r.ended[slot*r.envs+e] == wasTruncated && r.ended[before*r.envs+e] == goesOn {
+			slot = before
+		}
 		row := slot*r.envs + e
 		b.rows[i] = row
 		r.fetch(b.actions, i, r.actions, row)
@@ -200,21 +216,36 @@ func (r *replay) sample(stream *rng.Stream, b *batch) {
 // follow collects the rewards from a transition on, until its episode ends, n of them are there, or the present is
 // reached, and the observation after them.
 func (r *replay) follow(b *batch, i, slot, e int) {
-	rewards := b.rewards[i*b.n : (i+1)*b.n]
+	rewards, present := b.rewards[i*b.n:(i+1)*b.n], r.at
 	clear(rewards)
+	if b.advice != nil {
+		present = (r.at + r.slots - 1) % r.slots
+	}
 	for k := range rewards {
 		row := slot*r.envs + e
+		if b.advice != nil && k > 0 && r.ended[row] == wasTruncated {
+			break
+		}
 		rewards[k] = r.rewards[row]
 		b.steps[i], b.ended[i] = k+1, r.ended[row]
 		if b.ended[i] != goesOn {
 			r.observeLast(b.next, i, slot, int(r.last[row]))
+			if b.advice != nil {
+				all := len(r.spec.Action.NVec)
+				for p := i * all; p < (i+1)*all; p++ {
+					b.advice[p] = -1
+				}
+			}
 			return
 		}
-		if slot = (slot + 1) % r.slots; slot == r.at {
+		if slot = (slot + 1) % r.slots; slot == present {
 			break
 		}
 	}
 	r.observe(b.next, i, slot, e)
+	if b.advice != nil {
+		r.fetch(b.advice, i, r.experts, slot*r.envs+e)
+	}
 }
 
 // observe writes what environment e saw in a slot into number to of a batch.

@@ -42,16 +42,21 @@ type lived struct {
 	ended             uint8
 }
 
-// bruteForce is what a sample of step i of an environment's list must say with n steps: the sum by its definition.
-func bruteForce(list []lived, i, n int, gamma float64) (ret, discount, next float64) {
+// bruteForce is what a sample of step i of an environment's list must say with n steps: the sum by its definition. With
+// advice it ends where the expert was asked: before a step that was cut off, and before the present. expert is what it
+// said there, -1 if nothing.
+func bruteForce(list []lived, i, n int, gamma float64, advice bool) (ret, discount, next float64, expert int64) {
 	for k := 0; ; k++ {
 		x := list[i+k]
+		if advice && k > 0 && (x.ended == wasTruncated || i+k+1 == len(list) || k == n) {
+			return ret, math.Pow(gamma, float64(k)), float64(x.obs), int64(x.expert)
+		}
 		ret += math.Pow(gamma, float64(k)) * float64(x.reward)
 		if x.ended == wasTerminated {
-			return ret, 0, float64(x.next)
+			return ret, 0, float64(x.next), -1
 		}
-		if x.ended == wasTruncated || k+1 == n || i+k+1 == len(list) {
-			return ret, math.Pow(gamma, float64(k+1)), float64(x.next)
+		if x.ended == wasTruncated || !advice && (k+1 == n || i+k+1 == len(list)) {
+			return ret, math.Pow(gamma, float64(k+1)), float64(x.next), -1
 		}
 	}
 }
@@ -99,14 +104,17 @@ func TestReplayIsAListOfTransitions(t *testing.T) {
 			if err := r.check(); err != nil {
 				t.Fatal(err)
 			}
-			checkSamples(t, r, lists, n, gamma)
+			checkSamples(t, r, lists, n, gamma, false)
+			if len(lists[0]) > 1 {
+				checkSamples(t, r, lists, n, gamma, true)
+			}
 		}
 	})
 }
 
 // checkSamples compares a sample with the lists.
-func checkSamples(t *rapid.T, r *replay, lists [][]lived, n int, gamma float64) {
-	b := newBatch(r, 20, n)
+func checkSamples(t *rapid.T, r *replay, lists [][]lived, n int, gamma float64, advice bool) {
+	b := newBatch(r, 20, n, advice)
 	r.sample(rng.New(uint64(len(lists[0])), "sample"), b)
 	returns, discounts := make([]float32, 20), make([]float32, 20)
 	nStep(gamma, b.rewards, n, b.steps, b.ended, returns, discounts)
@@ -117,7 +125,13 @@ func checkSamples(t *rapid.T, r *replay, lists [][]lived, n int, gamma float64) 
 		if at < 0 || int32(b.actions[i]) != list[at].action || int32(b.experts[i]) != list[at].expert {
 			t.Fatalf("sampled observation %v with action %d and expert %d, which is not in %+v", o.Services[0], b.actions[i], b.experts[i], list)
 		}
-		ret, discount, next := bruteForce(list, at, n, gamma)
+		if cut := list[at].ended == wasTruncated; advice && (at == len(list)-1 || cut && at > 0 && list[at-1].ended == goesOn) {
+			t.Fatalf("sampled %+v, number %d of %d, after which nobody asked the expert", list[at], at, len(list))
+		}
+		ret, discount, next, expert := bruteForce(list, at, n, gamma, advice)
+		if advice && b.advice[i] != expert {
+			t.Fatalf("from %v: advice %d, want %d", o.Services[0], b.advice[i], expert)
+		}
 		if math.Abs(float64(returns[i])-ret) > 1e-4*(1+math.Abs(ret)) || math.Abs(float64(discounts[i])-discount) > 1e-6 || float64(x.Services[0]) != next {
 			t.Fatalf("from %v: return %v, discount %v, next %v; by definition %v, %v, %v", o.Services[0], returns[i], discounts[i], x.Services[0], ret, discount, next)
 		}
@@ -228,7 +242,7 @@ func TestReplayStoresWideActions(t *testing.T) {
 	r := mustReplay(t, &spec, 1, 8, false)
 	r.start(sim.NewObs(&spec, 1))
 	r.add([]int32{0, 299, 1}, nil, []float32{0}, []bool{false}, []bool{false}, sim.NewObs(&spec, 1), nil)
-	b := newBatch(r, 1, 1)
+	b := newBatch(r, 1, 1, false)
 	r.sample(rng.New(1, "sample"), b)
 	if !slices.Equal(b.actions, []int64{0, 299, 1}) {
 		t.Errorf("got %v", b.actions)
@@ -248,7 +262,7 @@ func TestReplaySamplesAll(t *testing.T) {
 	for i := range 26 {
 		r.add([]int32{0}, nil, []float32{float32(i)}, []bool{false}, []bool{false}, o, o)
 	}
-	b, seen := newBatch(r, 1000, 1), map[float32]int{}
+	b, seen := newBatch(r, 1000, 1, false), map[float32]int{}
 	r.sample(rng.New(1, "sample"), b)
 	for _, x := range b.rewards {
 		seen[x]++
@@ -297,7 +311,7 @@ func TestReplayAllocatesNothing(t *testing.T) {
 	for range 100 {
 		step()
 	}
-	b, stream := newBatch(r, 16, 3), rng.New(1, "sample")
+	b, stream := newBatch(r, 16, 3, false), rng.New(1, "sample")
 	if a := testing.AllocsPerRun(50, func() {
 		for range r.each {
 			step()

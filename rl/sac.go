@@ -19,6 +19,7 @@ type sac struct {
 	actor  *network
 	// Both critics and both targets, in one set of weights each; with shared_critics a pair has one encoder.
 	critics, targets [2]*network
+	advice           *advice // nil unless the critics hear the expert
 	choose           *chooser
 	sampling         *rng.Stream
 	replay           *replay
@@ -56,7 +57,12 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 	if a.replay, err = newReplay(w.spec, w.envs, c.BufferSize, a.expert != nil); err != nil {
 		return nil, err
 	}
-	a.batch = newBatch(a.replay, c.BatchSize, c.NStep)
+	a.batch = newBatch(a.replay, c.BatchSize, c.NStep, c.AdvisedCritics)
+	criticSpec := w.spec
+	if c.AdvisedCritics {
+		a.advice = newAdvice(w.spec)
+		criticSpec = a.advice.widened()
+	}
 	u := &sacUpdater{cfg: c, parts: parts, logAlpha: gnn.NewParams(rng.New(cfg.Seed, "alpha").Rand)}
 	u.actor = gnn.NewParams(rng.New(cfg.Seed, "weights", "actor").Rand)
 	if a.actor, err = newScorer(u.actor, "actor", cfg.Encoder, w.spec, 0.01); err != nil {
@@ -65,11 +71,11 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 	if err := u.actor.Build(); err != nil {
 		return nil, err
 	}
-	if u.critics, a.critics, err = newCritics(cfg, w.spec); err != nil {
+	if u.critics, a.critics, err = newCritics(cfg, criticSpec); err != nil {
 		return nil, err
 	}
 	// The targets draw the same numbers, so they start as copies of the critics.
-	if u.targets, a.targets, err = newCritics(cfg, w.spec); err != nil {
+	if u.targets, a.targets, err = newCritics(cfg, criticSpec); err != nil {
 		return nil, err
 	}
 	u.logAlpha.Add("log_alpha", func(v []float32, _ []int64, _ *rand.Rand) { v[0] = float32(math.Log(c.Alpha)) }, 1)
@@ -140,7 +146,7 @@ func (a *sac) collect() (steps int, err error) {
 
 // askExpert notes what the expert would do, and lets it act in its share of the environments.
 func (a *sac) askExpert() error {
-	if a.pull == 0 {
+	if a.pull == 0 && a.advice == nil {
 		clear(a.experts) // the replay buffer keeps no advice that nobody asked for
 		return nil
 	}
@@ -166,7 +172,8 @@ func (a *sac) decide() error {
 // learn does gradient_steps updates once enough has been collected. done is the share of the training that is over.
 func (a *sac) learn(done float64) (map[string]float64, error) {
 	rates := learningRate(1, a.cfg.LinearDecay, done)
-	if a.replay.len() >= a.cfg.LearningStarts {
+	// The newest transitions may have to wait for the expert's advice.
+	if a.replay.len() >= max(a.cfg.LearningStarts, 2*a.world.envs) {
 		for range a.cfg.GradientSteps {
 			st, err := a.minibatch(rates)
 			if err != nil {
@@ -207,13 +214,17 @@ func (a *sac) minibatch(rates float64) (sacStats, error) {
 	}
 	// All networks read the same two batches of tensors.
 	obs, next := a.actor.load(s, b.obs, n), a.actor.load(s, b.next, n)
+	heard, heardNext := obs, next
+	if a.advice != nil {
+		heard, heardNext = a.advice.extend(s, obs, b.experts), a.advice.extend(s, next, b.advice)
+	}
 	both := func(nets [2]*network, x *gnn.Batch) func(*gnn.Scope) (gnn.Tensor, gnn.Tensor) {
 		return func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) { return twoLogits(s, nets, x) }
 	}
 	return a.update.step(s, rates, &batch, sacForward{
 		actor:     func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, obs) },
 		nextActor: func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, next) },
-		critics:   both(a.critics, obs), nextTargets: both(a.targets, next),
+		critics:   both(a.critics, heard), nextTargets: both(a.targets, heardNext),
 	})
 }
 

@@ -41,6 +41,7 @@ type SACConfig struct {
 	AdamEps            float64 `yaml:"adam_eps"`
 	LogEvery           int     `yaml:"log_every"`
 	SharedCritics      bool    `yaml:"shared_critics"`
+	AdvisedCritics     bool    `yaml:"advised_critics"`
 
 	WarmStart WarmStartConfig `yaml:"warm_start"`
 }

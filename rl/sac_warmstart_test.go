@@ -39,11 +39,11 @@ func TestSACWarmStartImitates(t *testing.T) {
 }
 
 // An interrupted run goes on where it stopped, in each of the warm start's phases, with returns of several steps and
-// critics that share an encoder.
+// critics that share an encoder and hear the expert.
 func TestSACWarmStartResumes(t *testing.T) {
 	cfg := quick("gat", AlgorithmSAC)
 	cfg.SAC.WarmStart = WarmStartConfig{Steps: 140, ExpertShare: 0.5, Pull: 1, PullSteps: 160}
-	cfg.SAC.NStep, cfg.SAC.SharedCritics = 3, true
+	cfg.SAC.NStep, cfg.SAC.SharedCritics, cfg.SAC.AdvisedCritics = 3, true, true
 	env := func() *rltest.Bandit {
 		return rltest.NewBandit(rltest.BanditConfig{Envs: 4, Services: 3, Choices: 3, Masked: true})
 	}
