@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/grlscaler/grlscaler/sim"
@@ -22,6 +23,8 @@ type Accumulator struct {
 	allocated, slack        float64 // price-weighted integrals of Slack
 	replicas, cores, priced float64
 
+	pools     []PoolUse // in millicore-seconds until Pools converts them
+	places    []float64 // [service*pools+pool] share of the service's pods there
 	prices    []float64 // price of a core-hour where each service runs
 	lastReady []int     // ready replicas at the end of the previous tick, -1 before the first
 	pending   []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
@@ -45,6 +48,8 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		balance:   newSupplyDemand(len(app.Services)),
 		free:      true,
 		onePrice:  true,
+		pools:     make([]PoolUse, len(app.Pools)),
+		places:    make([]float64, len(app.Services)*len(app.Pools)),
 		prices:    make([]float64, len(app.Services)),
 		lastReady: make([]int, len(app.Services)),
 		pending:   make([]float64, len(app.Services)),
@@ -52,14 +57,23 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		lost:      make([]float64, len(app.Endpoints)),
 		direction: make([]int, len(app.Services)),
 	}
-	cheapest := math.Inf(1)
+	cheapest, cheap := math.Inf(1), 0
 	for i := range app.Pools {
 		a.free = a.free && app.Pools[i].PricePerCoreHour == 0
 		a.onePrice = a.onePrice && app.Pools[i].PricePerCoreHour == app.Pools[0].PricePerCoreHour
-		cheapest = min(cheapest, app.Pools[i].PricePerCoreHour)
+		if app.Pools[i].PricePerCoreHour < cheapest {
+			cheapest, cheap = app.Pools[i].PricePerCoreHour, i
+		}
 	}
 	for s := range a.prices {
 		a.prices[s], a.lastReady[s] = cheapest, -1
+		a.places[s*len(app.Pools)+cheap] = 1
+	}
+	for i := range a.pools {
+		a.pools[i].Pool, a.pools[i].Price = app.Pools[i].Name, app.Pools[i].PricePerCoreHour
+		if a.free {
+			a.pools[i].Price = 1
+		}
 	}
 	return a
 }
@@ -97,6 +111,9 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		if !a.onePrice {
 			a.updatePrice(t.State, s)
 		}
+		if len(a.pools) > 1 {
+			a.updatePlaces(t.State, s)
+		}
 		// The state is that of the tick's end. Pods are removed at the start of a tick and become ready at its
 		// end, so what served throughout is the smaller of the two counts.
 		ready := v.Ready
@@ -115,7 +132,15 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		a.priced += a.prices[s] * held
 		a.allocated += weight * allocated
 		a.pending[s] += weight * allocated
-		a.balance.tick(s, float64(ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis, weight, svc.CPURequestMillis)
+		supply, demand := float64(ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis
+		a.balance.tick(s, supply, demand, weight, svc.CPURequestMillis)
+		for p := range a.pools {
+			u, there := &a.pools[p], a.places[s*len(a.pools)+p]
+			u.Supply += there * supply
+			u.Needed += there * demand
+			u.Missing += there * math.Max(demand-supply, 0)
+			u.Held += there * held
+		}
 	}
 	if t.State.Window > 0 {
 		for s := range t.State.Services { // of the warm-up too: what follows started from it
@@ -144,6 +169,23 @@ func (a *Accumulator) updatePrice(st *sim.State, s int) {
 	}
 	if pods > 0 {
 		a.prices[s] = sum / float64(pods)
+	}
+}
+
+// updatePlaces notes in which pools the service's pods are; without pods it stays where it was.
+func (a *Accumulator) updatePlaces(st *sim.State, s int) {
+	places := a.places[s*len(a.pools) : (s+1)*len(a.pools)]
+	placed := st.Placed[s*len(st.Nodes) : (s+1)*len(st.Nodes)]
+	pods := 0
+	for _, k := range placed {
+		pods += k
+	}
+	if pods == 0 {
+		return
+	}
+	clear(places)
+	for n, k := range placed {
+		places[st.Nodes[n].Pool] += float64(k) / float64(pods)
 	}
 }
 
@@ -202,6 +244,19 @@ func p95WithFailures(h *sim.Histogram, failed float64) float64 {
 	}
 }
 
+const millicoreSecondsPerCoreHour = 1000 * float64(time.Hour/time.Second)
+
+// Pools returns what the run came to by node pool.
+func (a *Accumulator) Pools() []PoolUse {
+	out := slices.Clone(a.pools)
+	for i := range out {
+		for _, x := range []*float64{&out[i].Supply, &out[i].Needed, &out[i].Missing, &out[i].Held} {
+			*x /= millicoreSecondsPerCoreHour
+		}
+	}
+	return out
+}
+
 // Metrics returns what the run came to.
 func (a *Accumulator) Metrics() Metrics {
 	m := Metrics{
@@ -212,7 +267,6 @@ func (a *Accumulator) Metrics() Metrics {
 		Slack:        share(a.slack, a.allocated),
 		ScaleActions: a.actions, Reversals: a.reversals, Overflow: a.overflow,
 	}
-	const millicoreSecondsPerCoreHour = 1000 * float64(time.Hour/time.Second)
 	m.CoreHours = a.cores / millicoreSecondsPerCoreHour
 	m.Cost = a.priced / millicoreSecondsPerCoreHour
 	if a.ticks > 0 {

@@ -105,8 +105,8 @@ func (p *pool) all() []float64 {
 // through all points; an end moves by about 2 % of the width.
 const poolReps = 1000
 
-// bootstrap returns the percentile bootstrap intervals of the pooled percentiles ps: whole runs are redrawn within
-// their task, as in [Bootstrap].
+// bootstrap returns the bootstrap intervals of the pooled percentiles ps: whole runs are redrawn within
+// their task, as in [Bootstrap], and less is cut from the ends (expandedTail).
 func (p *pool) bootstrap(ps []float64, reps int, s *rng.Stream) []Interval {
 	out := make([]Interval, len(ps))
 	if len(p.points) == 0 || slices.Min(p.counts) < 2 {
@@ -130,7 +130,7 @@ func (p *pool) bootstrap(ps []float64, reps int, s *rng.Stream) []Interval {
 		}
 	}
 	for k := range values {
-		out[k] = percentileInterval(values[k])
+		out[k] = percentileInterval(values[k], expandedTail(p.counts))
 	}
 	return out
 }

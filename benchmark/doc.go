@@ -5,8 +5,8 @@
 // each with an [Accumulator] that turns the run into [Metrics], and merges the rows in plan order, so that the
 // result does not depend on how many workers there were. A [Store] keeps every finished trial, so that an
 // interrupted run continues where it stopped and the trials of a plan can be run on several machines by index. [Summarise]
-// works out means, interquartile means and bootstrap intervals over the seeds; [WriteTables] prints them, and
-// [WriteResults] writes the files of results/<tag>/.
+// works out means, interquartile means and their intervals over the seeds ([Studentized]), sets all controllers against
+// the opponent, on other prices too ([Verdict]); [WriteTables] prints it, and [WriteResults] writes the files of results/<tag>/.
 //
 // Every formula stands in the comment of the field that holds it ([Metrics]) or of the function that computes it.
 //

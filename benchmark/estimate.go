@@ -14,12 +14,13 @@ import (
 func (s *Summary) estimate(g *grouped) error {
 	type job struct{ part, controller int }
 	var jobs []job
-	best, reference := g.controller(s.Best), g.controller(ReferencePolicy)
+	opponent, reference := g.controller(s.Opponent), g.controller(ReferencePolicy)
 	n := len(g.plan.Controllers)
 	compares := make([][][]Comparison, len(s.Parts))
+	verdicts := make([][][]Verdict, len(s.Parts))
 	for p := range s.Parts {
 		s.Parts[p].Cells = make([]Cell, n)
-		compares[p] = make([][]Comparison, n)
+		compares[p], verdicts[p] = make([][]Comparison, n), make([][]Verdict, n)
 		for c := range n {
 			jobs = append(jobs, job{p, c})
 		}
@@ -33,8 +34,11 @@ func (s *Summary) estimate(g *grouped) error {
 				p, c := jobs[j].part, jobs[j].controller
 				part := &s.Parts[p]
 				part.Cells[c], errs[j] = g.cell(part, c, reference)
-				if errs[j] == nil && best >= 0 && c != best {
-					compares[p][c], errs[j] = g.compare(part, c, best)
+				if errs[j] == nil && opponent >= 0 && c != opponent {
+					compares[p][c], errs[j] = g.compare(part, c, opponent)
+				}
+				if errs[j] == nil && opponent >= 0 && c != opponent {
+					verdicts[p][c], errs[j] = g.sensitivity(part, c, opponent)
 				}
 			}
 		})
@@ -50,10 +54,13 @@ func (s *Summary) estimate(g *grouped) error {
 		}
 	}
 	for p := range compares {
-		for _, c := range compares[p] {
-			s.Parts[p].Comparisons = append(s.Parts[p].Comparisons, c...)
+		for c := range compares[p] {
+			s.Parts[p].Comparisons = append(s.Parts[p].Comparisons, compares[p][c]...)
+			s.Parts[p].Sensitivity = append(s.Parts[p].Sensitivity, verdicts[p][c]...)
+			s.Parts[p].Profiles = append(s.Parts[p].Profiles, g.profiles(&s.Parts[p], c)...)
 		}
 	}
+	s.correct()
 	return nil
 }
 
@@ -76,6 +83,9 @@ func (g *grouped) cell(part *Part, c, reference int) (Cell, error) {
 		if err != nil {
 			return cell, fmt.Errorf("%s: %w", col.Key, err)
 		}
+		col.clip(&e.Interval)
+		col.clip(&e.IQMRange)
+		e.Worst = worstRun(tasks, col)
 		cell.Estimates[i] = e
 	}
 	for _, runs := range tasks {
@@ -84,9 +94,24 @@ func (g *grouped) cell(part *Part, c, reference int) (Cell, error) {
 		}
 	}
 	if reference >= 0 {
-		cell.Relative = g.ratioOfMeans(scores(tasks, ColumnByKey("caf")), scores(g.tasks(reference, part.Scenarios), ColumnByKey("caf")), part, spec)
+		cell.Relative = g.ratioOfMeans(scores(tasks, ColumnByKey("caf")), scores(g.tasks(reference, part.Scenarios), ColumnByKey("caf")), part, spec, "relative")
 	}
 	return cell, nil
+}
+
+// worstRun is the run with the highest value of a metric, of the reward with the lowest, the first of equals.
+func worstRun(tasks [][]*Row, col *Column) Extreme {
+	worst := Extreme{Value: math.NaN()}
+	for _, runs := range tasks {
+		for _, row := range runs {
+			v := col.Of(&row.Metrics)
+			if math.IsNaN(v) || worst.Scenario != "" && col.sign()*(v-worst.Value) <= 0 {
+				continue
+			}
+			worst = Extreme{v, row.Scenario, row.Seed}
+		}
+	}
+	return worst
 }
 
 // mean is the mean over tasks with its interval, and the interquartile mean with its own.
@@ -94,44 +119,23 @@ func (g *grouped) mean(tasks [][]float64, part *Part, c *ControllerSpec, what st
 	if len(tasks) == 0 {
 		return Estimate{Value: math.NaN(), IQM: math.NaN()}, nil
 	}
-	iqm := IQM()
-	e := Estimate{Value: MeanOfTasks(tasks), IQM: iqm(tasks)}
+	e := Estimate{Value: MeanOfTasks(tasks), IQM: IQM()(tasks)}
 	for _, runs := range tasks {
 		e.Runs += len(runs)
 	}
 	var err error
-	if e.Interval, err = Bootstrap(tasks, MeanOfTasks, g.reps, stream(part, c, what, "mean")); err != nil {
+	if e.Interval, err = Studentized(tasks, MeasureMean, g.reps, stream(part, c, what, "mean")); err != nil {
 		return e, err
 	}
-	e.IQMRange, err = Bootstrap(tasks, iqm, g.reps, stream(part, c, what, "iqm"))
+	e.IQMRange, err = Studentized(tasks, MeasureIQM(), g.reps, stream(part, c, what, "iqm"))
 	return e, err
 }
 
 // ratioOfMeans is mean(a)/mean(b) with an interval from redrawing seeds for both alike.
-func (g *grouped) ratioOfMeans(a, b [][]float64, part *Part, c *ControllerSpec) Estimate {
-	e := Estimate{Value: math.NaN(), IQM: math.NaN()}
-	counts := make([]int, len(a))
-	for t := range a {
-		if len(a) != len(b) || len(a[t]) != len(b[t]) {
-			return e // not the same runs: nothing to pair
-		}
-		counts[t] = len(a[t])
-		e.Runs += len(a[t])
-	}
-	if len(a) == 0 || MeanOfTasks(b) <= 0 {
-		return e
-	}
-	e.Value = MeanOfTasks(a) / MeanOfTasks(b)
-	e.Interval = resample(counts, g.reps, stream(part, c, "relative"), func(draw [][]int) float64 {
-		x, y := 0.0, 0.0
-		for t := range draw {
-			for _, k := range draw[t] {
-				x += a[t][k] / float64(len(draw[t]))
-				y += b[t][k] / float64(len(draw[t]))
-			}
-		}
-		return x / y
-	})
+func (g *grouped) ratioOfMeans(a, b [][]float64, part *Part, c *ControllerSpec, what string) Estimate {
+	e := Estimate{IQM: math.NaN()}
+	e.Value, e.Interval, e.Runs = ratio(a, b, g.reps, stream(part, c, what))
+	e.Interval.Low = max(e.Interval.Low, 0)
 	return e
 }
 
@@ -161,13 +165,13 @@ func (g *grouped) pooled(part *Part, cell *Cell, tasks [][]*Row) {
 	}
 }
 
-// compare sets controller c against the best autoscaler.
-func (g *grouped) compare(part *Part, c, best int) ([]Comparison, error) {
+// compare sets controller c against the opponent.
+func (g *grouped) compare(part *Part, c, opponent int) ([]Comparison, error) {
 	spec := &g.plan.Controllers[c]
 	var out []Comparison
 	for _, key := range compared {
 		col := ColumnByKey(key)
-		a, b := scores(g.tasks(c, part.Scenarios), col), scores(g.tasks(best, part.Scenarios), col)
+		a, b := scores(g.tasks(c, part.Scenarios), col), scores(g.tasks(opponent, part.Scenarios), col)
 		diff, err := PairedDifferences(a, b)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
@@ -176,7 +180,54 @@ func (g *grouped) compare(part *Part, c, best int) ([]Comparison, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
-		out = append(out, Comparison{Controller: spec, Key: key, Difference: e, Delta: CliffsDeltaOfTasks(a, b)})
+		x := Comparison{Controller: spec, Key: key, Difference: e, Delta: CliffsDeltaOfTasks(a, b), DeltaRange: deltaInterval(a, b), P: math.NaN(), PHolm: math.NaN()}
+		x.Ratio = Estimate{Value: math.NaN(), IQM: math.NaN()}
+		if col.sign() > 0 {
+			x.Ratio = g.ratioOfMeans(a, b, part, spec, "ratio "+key)
+		}
+		x.Improvement, x.ImprovementRange = improvement(x.Delta, x.DeltaRange, col.sign())
+		if len(g.plan.Seeds) >= leastClaimSeeds && len(diff) > 0 {
+			x.P = SignFlip(diff, stream(part, spec, "signs "+key))
+		}
+		out = append(out, x)
 	}
 	return out, nil
+}
+
+// improvement turns Cliff's delta into the probability of improvement; sign is 1 where less is better.
+func improvement(delta float64, iv Interval, sign float64) (float64, Interval) {
+	low, high := (1-sign*iv.High)/2, (1-sign*iv.Low)/2
+	if sign < 0 {
+		low, high = high, low
+	}
+	if !iv.Valid {
+		low, high = 0, 0
+	}
+	return (1 - sign*delta) / 2, Interval{low, high, iv.Valid}
+}
+
+// correct fills PHolm: a controller and metric is one family of tests, a scenario one test. All scenarios together are a family of one.
+func (s *Summary) correct() {
+	var single []*Part
+	for i := range s.Parts {
+		if len(s.Parts[i].Scenarios) == 1 {
+			single = append(single, &s.Parts[i])
+		} else {
+			for k := range s.Parts[i].Comparisons {
+				s.Parts[i].Comparisons[k].PHolm = s.Parts[i].Comparisons[k].P
+			}
+		}
+	}
+	if len(single) == 0 {
+		return
+	}
+	p := make([]float64, len(single))
+	for k := range single[0].Comparisons {
+		for i := range single {
+			p[i] = single[i].Comparisons[k].P
+		}
+		for i, v := range Holm(p) {
+			single[i].Comparisons[k].PHolm = v
+		}
+	}
 }

@@ -3,7 +3,6 @@ package benchmark
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"strings"
 )
 
@@ -38,10 +37,18 @@ func summaryMarkdown(s *Summary, info Info) []byte {
 			b.WriteByte('\n')
 			markdownTable(&b, part, columns)
 		}
+		b.WriteByte('\n')
+		worstTable(&b, part)
 		if part.Comparisons != nil {
 			b.WriteByte('\n')
-			comparisonTable(&b, s, part)
+			comparisonTables(&b, s, part)
 		}
+		if part.Sensitivity != nil {
+			b.WriteByte('\n')
+			sensitivityTable(&b, s, part)
+		}
+		b.WriteByte('\n')
+		profileTable(&b, part)
 	}
 	return b.Bytes()
 }
@@ -59,29 +66,6 @@ func markdownTable(b *bytes.Buffer, part *Part, columns []shownColumn) {
 		for i := range columns {
 			e, mark := columns[i].of(cell)
 			row = append(row, formatRange(e, columns[i].places(part))+escapeMarkdown(mark))
-		}
-		markdownRow(b, row)
-	}
-}
-
-// comparisonTable sets the controllers against the best autoscaler.
-func comparisonTable(b *bytes.Buffer, s *Summary, part *Part) {
-	fmt.Fprintf(b, "Difference from %s, the autoscaler of the lowest mean CAF, run by run on common random numbers, and Cliff's δ "+
-		"(-1: every run is below every run of %s; below 0 is better, for the reward above 0).\n\n", escapeMarkdown(s.Best), escapeMarkdown(s.Best))
-	header := []string{"controller"}
-	for _, key := range compared {
-		header = append(header, ColumnByKey(key).Label+" Δ", "δ")
-	}
-	markdownHeader(b, header)
-	for i := 0; i < len(part.Comparisons); i += len(compared) {
-		row := []string{escapeMarkdown(rowName(part.Comparisons[i].Controller))}
-		for k := range compared {
-			c := &part.Comparisons[i+k]
-			delta := "-"
-			if !math.IsNaN(c.Difference.Value) {
-				delta = formatFixed(c.Delta, 2)
-			}
-			row = append(row, formatRange(&c.Difference, 3), delta)
 		}
 		markdownRow(b, row)
 	}

@@ -1,5 +1,7 @@
 package benchmark
 
+import "math"
+
 // Metrics is what one trial comes to. Shares are 0..1 here and percent where they are printed. All integrals
 // run over the counted part of the episode, tick by tick (1 s); a CPU-second of service i costs
 //
@@ -79,6 +81,34 @@ type Column struct {
 
 // Of returns the value of the column as it is printed: in percent where Factor is 100.
 func (c *Column) Of(m *Metrics) float64 { return c.Factor * *c.of(m) }
+
+// sign is 1 where less is better, -1 for the reward.
+func (c *Column) sign() float64 {
+	if c.Key == "reward" {
+		return -1
+	}
+	return 1
+}
+
+// clip keeps an interval to what the metric can be: the reward is at most 0, a CAF at least 1, all others at least 0; a share of something is at
+// most all of it.
+func (c *Column) clip(iv *Interval) {
+	low, high := 0.0, math.Inf(1)
+	switch c.Key {
+	case "reward":
+		low, high = math.Inf(-1), 0
+	case "caf":
+		low = 1
+	case "over_pct", "under_pct", "theta_u_pct", "theta_o_pct": // relative to demand
+	default:
+		if c.Factor == 100 {
+			high = 100
+		}
+	}
+	if iv.Valid {
+		iv.Low, iv.High = min(max(iv.Low, low), high), max(min(iv.High, high), low)
+	}
+}
 
 // Columns lists the metrics in the order of runs.csv.
 var Columns = []Column{

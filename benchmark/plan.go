@@ -36,6 +36,8 @@ type ControllerSpec struct {
 	// Run, which uses what it gives for one trial after another, from one OS thread. A controller that is an
 	// io.Closer is closed at the end.
 	New func() (sim.Controller, error)
+	// Curve reads the learning curve of a policy, a file progress.csv; nil for none. No result depends on it.
+	Curve func() ([]byte, error)
 }
 
 // SourceSpec is a scenario or a recording of a plan, listed under Source.Name().

@@ -14,8 +14,8 @@ import (
 // resultsFormat is the format of the files of a results directory.
 const resultsFormat = 1
 
-// WriteResults writes summary.md, summary.csv, runs.csv, steps.csv.gz, decisions.csv.gz and config.yaml to dir, which it makes if need
-// be. Each is written beside and renamed. The bytes depend on the plan, its rows and info alone.
+// WriteResults writes summary.md, summary.csv, profiles.csv, sensitivity.csv, runs.csv, steps.csv.gz, decisions.csv.gz, report.html and
+// config.yaml to dir, which it makes if need be. Each is written beside and renamed. The bytes depend on the plan, its rows and info alone.
 func WriteResults(dir string, s *Summary, info Info) error {
 	config, err := configYAML(s, info)
 	if err != nil {
@@ -29,6 +29,11 @@ func WriteResults(dir string, s *Summary, info Info) error {
 	if err != nil {
 		return fmt.Errorf("results %s: decisions.csv.gz: %w", dir, err)
 	}
+	markdown := summaryMarkdown(s, info)
+	page, err := reportHTML(s, info, markdown, config)
+	if err != nil {
+		return fmt.Errorf("results %s: %s: %w", dir, ReportFile, err)
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("results: %w", err)
 	}
@@ -38,14 +43,33 @@ func WriteResults(dir string, s *Summary, info Info) error {
 	}{
 		{"config.yaml", config},
 		{"decisions.csv.gz", decisions},
+		{"profiles.csv", profilesCSV(s)},
+		{ReportFile, page},
 		{"runs.csv", runsCSV(s.Results)},
+		{"sensitivity.csv", sensitivityCSV(s)},
 		{"steps.csv.gz", steps},
 		{"summary.csv", summaryCSV(s)},
-		{"summary.md", summaryMarkdown(s, info)},
+		{"summary.md", markdown},
 	} {
 		if err := writeFile(filepath.Join(dir, f.name), f.data); err != nil {
 			return fmt.Errorf("results: %w", err)
 		}
+	}
+	return nil
+}
+
+// WriteReport writes report.html alone, beside and renamed, to a directory that is there.
+func WriteReport(dir string, s *Summary, info Info) error {
+	config, err := configYAML(s, info)
+	if err != nil {
+		return fmt.Errorf("results %s: %w", dir, err)
+	}
+	page, err := reportHTML(s, info, summaryMarkdown(s, info), config)
+	if err != nil {
+		return fmt.Errorf("results %s: %s: %w", dir, ReportFile, err)
+	}
+	if err := writeFile(filepath.Join(dir, ReportFile), page); err != nil {
+		return fmt.Errorf("results: %w", err)
 	}
 	return nil
 }
@@ -67,36 +91,6 @@ func runsCSV(res *Results) []byte {
 			b.WriteString("," + formatFixed(Columns[k].Of(&row.Metrics), Columns[k].Decimals))
 		}
 		b.WriteByte('\n')
-	}
-	return b.Bytes()
-}
-
-// summaryCSV has one row for each scenario (and overall), controller and metric. estimate is the mean (over the
-// scenarios, of the mean over the seeds), or the pooled percentile for p50_ms, p95_ms and p99_ms; low and high are its 95 %
-// bootstrap interval; iqm is the interquartile mean over all runs. Empty: there is none.
-func summaryCSV(s *Summary) []byte {
-	var b bytes.Buffer
-	b.WriteString("scenario,controller,metric,runs,estimate,low,high,iqm,iqm_low,iqm_high\n")
-	for i := range s.Parts {
-		part := &s.Parts[i]
-		for c := range part.Cells {
-			cell := &part.Cells[c]
-			line := func(metric string, e *Estimate, decimals int) {
-				low, high, iqmLow, iqmHigh := "", "", "", ""
-				if e.Valid {
-					low, high = formatFixed(e.Low, decimals), formatFixed(e.High, decimals)
-				}
-				if e.IQMRange.Valid {
-					iqmLow, iqmHigh = formatFixed(e.IQMRange.Low, decimals), formatFixed(e.IQMRange.High, decimals)
-				}
-				fmt.Fprintf(&b, "%s,%s,%s,%d,%s,%s,%s,%s,%s,%s\n", csvField(part.Name), csvField(cell.Controller.Name), metric, e.Runs,
-					formatFixed(e.Value, decimals), low, high, formatFixed(e.IQM, decimals), iqmLow, iqmHigh)
-			}
-			for k := range Columns {
-				line(Columns[k].Key, &cell.Estimates[k], max(Columns[k].Decimals, 2))
-			}
-			line("caf_relative", &cell.Relative, 6)
-		}
 	}
 	return b.Bytes()
 }

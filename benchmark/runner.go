@@ -82,7 +82,7 @@ func (o *Options) reuse(p *Plan, wanted []int, rows []*Row) (todo []int, reused 
 		asked[i] = true
 		if o.Store != nil {
 			t := p.Trial(i)
-			row, ok, err := o.Store.load(p.key(i), t, p.keepsSteps(t.Seed))
+			row, ok, err := o.Store.load(p.key(i), t, p.App.Pools, p.keepsSteps(t.Seed))
 			if err != nil {
 				return nil, 0, err
 			}
@@ -239,7 +239,7 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 	if err := sim.RunController(p.App, w.engine, ep, interruptible{w.controllers[c], ctx}, trial.Seed, p.Metrics, rec); err != nil {
 		return nil, err
 	}
-	row := &Row{Trial: trial, Metrics: acc.Metrics(), Latency: NewDistribution(&acc.all), Worst: acc.span.worst}
+	row := &Row{Trial: trial, Metrics: acc.Metrics(), Latency: NewDistribution(&acc.all), Worst: acc.span.worst, Pools: acc.Pools()}
 	if steps != nil {
 		row.Steps, row.Decisions = append([]byte{}, steps.out.Bytes()...), append([]byte{}, decisions.out.Bytes()...)
 	}

@@ -98,7 +98,7 @@ func resultFilesOf(t *testing.T, res *Results, info Info) map[string]string {
 
 func TestResultDoesNotDependOnWorkers(t *testing.T) {
 	one := files(t, realPlan(t), Options{Workers: 1})
-	if want := []string{"config.yaml", "decisions.csv.gz", "runs.csv", "steps.csv.gz", "summary.csv", "summary.md"}; len(one) != len(want) {
+	if want := []string{"config.yaml", "decisions.csv.gz", "profiles.csv", "report.html", "runs.csv", "sensitivity.csv", "steps.csv.gz", "summary.csv", "summary.md"}; len(one) != len(want) {
 		t.Fatalf("files %v, want %v", one, want)
 	}
 	if lines := strings.Count(one["runs.csv"], "\n"); lines != 1+2*3*3 {

@@ -1,7 +1,6 @@
 package benchmark
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -139,23 +138,15 @@ func ShareAbove(tasks [][]float64, tau float64) float64 {
 // of each task are redrawn with replacement within the task, independently of the other tasks.
 //
 // There is no interval when a task has fewer than two runs. With few runs it is too narrow (three runs cannot be
-// redrawn to show more than their own range), which is why no significance is claimed from three seeds. Scores
+// redrawn to show more than their own range), and with ten it still is: tables print [Studentized]. Scores
 // that are not finite, no repetitions and a nil stream are errors.
 func Bootstrap(tasks [][]float64, stat Statistic, reps int, s *rng.Stream) (Interval, error) {
-	if s == nil {
-		return Interval{}, errors.New("bootstrap: no random stream; give one made by rng.New")
-	}
-	if reps < 1 {
-		return Interval{}, fmt.Errorf("bootstrap: %d repetitions; at least 1 is needed", reps)
+	if err := checkBootstrap(tasks, reps, s); err != nil {
+		return Interval{}, err
 	}
 	redrawn := make([][]float64, len(tasks))
 	counts := make([]int, len(tasks))
 	for t, runs := range tasks {
-		for _, v := range runs {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return Interval{}, fmt.Errorf("bootstrap: a score of task %d is %g; scores must be finite", t, v)
-			}
-		}
 		redrawn[t], counts[t] = make([]float64, len(runs)), len(runs)
 	}
 	return resample(counts, reps, s, func(draw [][]int) float64 {
@@ -187,13 +178,12 @@ func resample(counts []int, reps int, s *rng.Stream, stat func(draw [][]int) flo
 		}
 		values[r] = stat(draw)
 	}
-	return percentileInterval(values)
+	return percentileInterval(values, (1-Confidence)/2)
 }
 
-// percentileInterval cuts (1 - Confidence)/2 from each end of bootstrap values, which it sorts.
-func percentileInterval(values []float64) Interval {
+// percentileInterval cuts a share of tail from each end of bootstrap values, which it sorts.
+func percentileInterval(values []float64, tail float64) Interval {
 	slices.Sort(values)
-	const tail = (1 - Confidence) / 2
 	return Interval{Low: Quantile(values, tail), High: Quantile(values, 1-tail), Valid: true}
 }
 

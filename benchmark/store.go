@@ -8,11 +8,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+
+	"github.com/grlscaler/grlscaler/sim"
 )
 
 // trialFormat is the format of stored trials that this version writes, and the newest it reads.
-const trialFormat = 2
+const trialFormat = 3
 
 // Row is the result of one trial.
 type Row struct {
@@ -20,6 +23,7 @@ type Row struct {
 	Metrics
 	Latency Distribution
 	Worst   Worst
+	Pools   []PoolUse
 	Steps   []byte // its lines of steps.csv without the header; nil if they were not asked for
 
 	Decisions []byte // the same of decisions.csv, asked for together
@@ -40,6 +44,7 @@ type storedTrial struct {
 	Metrics    map[string]string `json:"metrics"`
 	Latency    Distribution      `json:"latency"`
 	Worst      Worst             `json:"worst"`
+	Pools      []PoolUse         `json:"pools"`
 	Steps      *string           `json:"steps,omitempty"`
 	Decisions  *string           `json:"decisions,omitempty"`
 }
@@ -54,9 +59,9 @@ func OpenStore(dir string) (*Store, error) {
 
 func (s *Store) path(key string) string { return filepath.Join(s.dir, key+".json") }
 
-// load returns the row stored under key for trial t. ok is false if there is none, if it is damaged, or if it has
+// load returns the row stored under key for trial t of an application with these pools. ok is false if there is none, if it is damaged, or if it has
 // no steps and they are wanted; the trial is then run (again). A file of a newer format is an error.
-func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err error) {
+func (s *Store) load(key string, t Trial, pools []sim.Pool, steps bool) (row Row, ok bool, err error) {
 	data, err := os.ReadFile(s.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Row{}, false, nil
@@ -74,7 +79,7 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 	if st.Format > trialFormat {
 		return Row{}, false, fmt.Errorf("stored %v: %s has format %d, this version reads up to %d; use a newer grlscaler or delete the file", t, s.path(key), st.Format, trialFormat)
 	}
-	row = Row{Trial: t, Latency: st.Latency, Worst: st.Worst}
+	row = Row{Trial: t, Latency: st.Latency, Worst: st.Worst, Pools: st.Pools}
 	if st.Key != key || st.Controller != t.Controller || st.Scenario != t.Scenario || st.Seed != t.Seed || len(st.Metrics) != len(Columns) {
 		return Row{}, false, nil
 	}
@@ -91,7 +96,7 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 		}
 		row.Steps, row.Decisions = []byte(*st.Steps), []byte(*st.Decisions)
 	}
-	if row.check() != nil || !row.Latency.valid() {
+	if row.check() != nil || !row.Latency.valid() || !slices.EqualFunc(row.Pools, pools, func(u PoolUse, p sim.Pool) bool { return u.Pool == p.Name && u.valid() }) {
 		return Row{}, false, nil
 	}
 	return row, true, nil
@@ -99,7 +104,7 @@ func (s *Store) load(key string, t Trial, steps bool) (row Row, ok bool, err err
 
 // save stores a finished row.
 func (s *Store) save(key string, row *Row) error {
-	st := storedTrial{Format: trialFormat, Key: key, Controller: row.Controller, Scenario: row.Scenario, Seed: row.Seed, Metrics: map[string]string{}, Latency: row.Latency, Worst: row.Worst}
+	st := storedTrial{Format: trialFormat, Key: key, Controller: row.Controller, Scenario: row.Scenario, Seed: row.Seed, Metrics: map[string]string{}, Latency: row.Latency, Worst: row.Worst, Pools: row.Pools}
 	for i := range Columns {
 		st.Metrics[Columns[i].Key] = strconv.FormatFloat(*Columns[i].of(&row.Metrics), 'g', -1, 64)
 	}

@@ -67,7 +67,15 @@ func TestDamagedStoredTrialIsRunAgain(t *testing.T) {
 	if progress.reused != 1 || !slices.Equal(progress.done, []int{0}) {
 		t.Errorf("%d reused, run %v; want trial 0 to run again", progress.reused, progress.done)
 	}
-	newer := strings.Replace(string(data), `"format":2`, `"format":99`, 1)
+	pools := strings.Replace(string(data), `"pools":[{`, `"pools":[{"held":1},{`, 1)
+	if err := os.WriteFile(store.path(p.key(0)), []byte(pools), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	progress = &counter{}
+	if _, err := Run(t.Context(), p, Options{Store: store, Only: []int{0, 1}, Progress: progress}); err != nil || progress.reused != 1 {
+		t.Errorf("a pool more than there are: %d reused, %v", progress.reused, err)
+	}
+	newer := strings.Replace(string(data), `"format":3`, `"format":99`, 1)
 	if err := os.WriteFile(store.path(p.key(0)), []byte(newer), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -88,12 +96,12 @@ func FuzzStoredTrial(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add([]byte(strings.Replace(string(good), `"weight":`, `"weight":-`, 1)))
-	f.Add([]byte(`{"format":2,"metrics":{"caf":"NaN"}}`))
+	f.Add([]byte(`{"format":3,"metrics":{"caf":"NaN"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := os.WriteFile(store.path(p.key(0)), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		row, ok, err := store.load(p.key(0), p.Trial(0), false)
+		row, ok, err := store.load(p.key(0), p.Trial(0), p.App.Pools, false)
 		if err != nil || !ok {
 			return
 		}
@@ -102,6 +110,11 @@ func FuzzStoredTrial(f *testing.F) {
 		}
 		if !row.Latency.valid() {
 			t.Fatalf("%+v", row.Latency)
+		}
+		for i := range row.Pools {
+			if !row.Pools[i].valid() {
+				t.Fatalf("%+v", row.Pools)
+			}
 		}
 	})
 }

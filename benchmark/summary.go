@@ -14,8 +14,11 @@ const Overall = "overall"
 // Headline lists the keys of the four metrics that controllers are judged by.
 var Headline = []string{"slo_violate_pct", "slack_pct", "scaling_lag_s", "caf"}
 
-// compared lists the metrics that are compared with the best autoscaler.
-var compared = []string{"slo_violate_pct", "slack_pct", "scaling_lag_s", "caf", "reward"}
+// compared lists the metrics that are compared with the opponent.
+var compared = []string{"slo_violate_pct", "slack_pct", "scaling_lag_s", "scaling_lag_p95_s", "caf", "cost", "reward"}
+
+// TunedHPA is the name of the searched HPA, which everything is compared with where a plan has it.
+const TunedHPA = "hpa:tuned"
 
 // pooledColumns are percentiles of the latency: those of several runs are found from the runs' distributions
 // together.
@@ -24,10 +27,18 @@ var pooledColumns = map[string]float64{"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms":
 // Estimate is a number over several runs, in printed units.
 type Estimate struct {
 	Value    float64 // the mean over the scenarios of the mean over the seeds; pooled for percentiles; NaN if not defined
-	Interval         // 95 %, percentile bootstrap over the seeds, stratified by scenario
+	Interval         // 95 %, over the seeds, stratified by scenario: studentised bootstrap, Student's with few seeds (Studentized)
 	IQM      float64 // interquartile mean over all runs; NaN for percentiles
 	IQMRange Interval
 	Runs     int
+	Worst    Extreme // the run with the worst value; nothing for percentiles, differences and ratios
+}
+
+// Extreme is one run's value.
+type Extreme struct {
+	Value    float64
+	Scenario string // "" for none
+	Seed     uint64
 }
 
 // Cell is one controller on one part: a scenario, or all of them.
@@ -49,12 +60,21 @@ func (c *Cell) Of(key string) *Estimate {
 	panic("benchmark: no column " + key)
 }
 
-// Comparison sets a controller against the best autoscaler, on common random numbers.
+// Comparison sets a controller against the opponent, on common random numbers.
 type Comparison struct {
 	Controller *ControllerSpec
 	Key        string
-	Difference Estimate // controller minus autoscaler, run by run
-	Delta      float64  // Cliff's delta within each scenario, averaged: -1 if every run is below every run of the autoscaler
+	Difference Estimate // controller minus opponent, run by run
+	Ratio      Estimate // mean over the opponent's mean; NaN where that is 0, and for the reward, which is negative
+	Delta      float64  // Cliff's delta within each scenario, averaged: -1 if every run is below every run of the opponent
+	DeltaRange Interval
+	// Improvement is the probability that a run of the controller is better than one of the opponent, half of that they are equal included
+	// (Agarwal et al. 2021): (1 - Delta)/2, for the reward (1 + Delta)/2.
+	Improvement      float64
+	ImprovementRange Interval
+	// P is the p-value of the difference (SignFlip), PHolm the same corrected for the number of scenarios. NaN with three seeds or fewer, from
+	// which nothing is claimed. On all scenarios together there is one test, and both are the same.
+	P, PHolm float64
 }
 
 // Part is a table: a scenario, or all of them.
@@ -63,6 +83,8 @@ type Part struct {
 	Scenarios   []string
 	Cells       []Cell       // in the plan's order of controllers
 	Comparisons []Comparison // all keys of the first controller, then of the next; nil without an autoscaler
+	Profiles    []Profile    // all profiled metrics of the first controller, then of the next
+	Sensitivity []Verdict    // all variations of the first controller, then of the next; nil without an autoscaler
 }
 
 // Summary is what the rows of a plan come to.
@@ -70,7 +92,9 @@ type Summary struct {
 	Results *Results
 	Parts   []Part // the scenarios that have complete seeds, in plan order, then Overall if there are several
 	// Best is the autoscaler of the lowest mean CAF over all scenarios, "" if the plan has none.
-	Best     string
+	Best string
+	// Opponent is what controllers are compared with: the tuned HPA if the plan has one, else Best.
+	Opponent string
 	Warnings []string
 }
 
@@ -97,6 +121,10 @@ func summariseWith(res *Results, reps int) (*Summary, error) {
 	}
 	if len(sum.Parts) > 0 {
 		sum.Best = g.bestAutoscaler()
+		sum.Opponent = sum.Best
+		if g.controller(TunedHPA) >= 0 {
+			sum.Opponent = TunedHPA
+		}
 	}
 	if err := sum.estimate(g); err != nil {
 		return nil, err
@@ -215,7 +243,7 @@ func (s *Summary) warn(g *grouped) {
 	switch n := len(p.Seeds); {
 	case n == 1:
 		say("1 seed: there are no intervals, and nothing can be said about significance")
-	case n <= 3:
+	case n < leastClaimSeeds:
 		say("%d seeds: intervals are shown, no significance is claimed", n)
 	}
 	s.warnOverflow(say)

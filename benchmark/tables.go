@@ -19,6 +19,10 @@ type Info struct {
 	// Settings is the effective configuration, anything that YAML can hold; nil for none. It is written to
 	// config.yaml under the key settings.
 	Settings any
+	// Curves are the learning curves of the policies, for report.html.
+	Curves []LearningCurve
+	// Notes say of controllers how they came about.
+	Notes []string
 }
 
 // shownColumn is a column of a printed table.
@@ -58,8 +62,8 @@ var besideTable = []shownColumn{
 // maxNameWidth is the width of the first column: with it the tables fit 100 columns.
 const maxNameWidth = 24
 
-// WriteTables prints, for each part of the summary, the table of the four metrics and the narrower one beside it, and
-// what a reader must know under the last.
+// WriteTables prints, for each part of the summary, the table of the four metrics and the narrower one beside it, where the plan has the
+// tuned HPA two that set the others against it (against.go), and what a reader must know under the last.
 func WriteTables(w io.Writer, s *Summary, info Info) error {
 	for i := range s.Parts {
 		part := &s.Parts[i]
@@ -73,6 +77,16 @@ func WriteTables(w io.Writer, s *Summary, info Info) error {
 			if _, err := fmt.Fprintln(w); err != nil {
 				return err
 			}
+		}
+		if s.Opponent == TunedHPA {
+			if err := writeAgainst(w, s, part); err != nil {
+				return fmt.Errorf("printing the comparison on %s: %w", part.Name, err)
+			}
+		}
+	}
+	if s.Opponent == TunedHPA && len(s.Parts) > 0 {
+		if err := writeSensitivity(w, s, &s.Parts[len(s.Parts)-1]); err != nil {
+			return fmt.Errorf("printing the sensitivity: %w", err)
 		}
 	}
 	for _, line := range footnotes(s, info) {
@@ -114,11 +128,30 @@ func present(part *Part, columns []shownColumn) []shownColumn {
 
 func writeTable(w io.Writer, part *Part, columns []shownColumn) error {
 	columns = present(part, columns)
-	align := tw.Alignment{tw.AlignLeft}
 	header := []string{"controller"}
 	for i := range columns {
-		align = append(align, tw.AlignRight)
 		header = append(header, columns[i].header)
+	}
+	table := textTable(w, header)
+	for c := range part.Cells {
+		cell := &part.Cells[c]
+		row := []string{shorten(rowName(cell.Controller), maxNameWidth)}
+		for i := range columns {
+			e, mark := columns[i].of(cell)
+			row = append(row, formatPlusMinus(e, columns[i].places(part))+mark)
+		}
+		if err := table.Append(row); err != nil {
+			return err
+		}
+	}
+	return table.Render()
+}
+
+// textTable makes a table for a terminal: its first column at the left, the others at the right.
+func textTable(w io.Writer, header []string) *tablewriter.Table {
+	align := tw.Alignment{tw.AlignLeft}
+	for range header[1:] {
+		align = append(align, tw.AlignRight)
 	}
 	table := tablewriter.NewTable(w,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
@@ -134,18 +167,7 @@ func writeTable(w io.Writer, part *Part, columns []shownColumn) error {
 		tablewriter.WithAlignment(align),
 	)
 	table.Header(header)
-	for c := range part.Cells {
-		cell := &part.Cells[c]
-		row := []string{shorten(rowName(cell.Controller), maxNameWidth)}
-		for i := range columns {
-			e, mark := columns[i].of(cell)
-			row = append(row, formatPlusMinus(e, columns[i].places(part))+mark)
-		}
-		if err := table.Append(row); err != nil {
-			return err
-		}
-	}
-	return table.Render()
+	return table
 }
 
 // rowName marks the bound.
@@ -218,13 +240,22 @@ func footnotes(s *Summary, info Info) []string {
 		same += " A bound knows the future load and follows the demand curve: it bounds the CAF."
 	}
 	lines := []string{
-		"Mean ± half the width of the 95 % bootstrap interval over the seeds; p95 over all requests of all runs.",
+		"Mean ± half the width of the 95 % interval over the seeds; p95 over all requests of all runs.",
 		same,
-		fmt.Sprintf("Application %s, engine %s, seeds %s, plan %s, version %s.", p.App.Name, p.Engine.Name, seedList(p.Seeds), p.Hash(), version),
 	}
+	if s.Opponent == TunedHPA {
+		line := "Δ: run by run against " + TunedHPA + ", [ends of the 95 % interval]. P(better): the probability that a run has the lower CAF."
+		if len(p.Seeds) >= leastClaimSeeds {
+			line += " p: of such a difference in CAF by chance, corrected for the number of scenarios (Holm)."
+		}
+		lines = append(lines, line)
+	}
+	lines = append(lines,
+		fmt.Sprintf("Application %s, engine %s, seeds %s, plan %s, version %s.", p.App.Name, p.Engine.Name, seedList(p.Seeds), p.Hash(), version))
 	if info.Command != "" {
 		lines = append(lines, "Command: "+info.Command)
 	}
+	lines = append(lines, info.Notes...)
 	for _, warning := range s.Warnings {
 		lines = append(lines, "Warning: "+warning+".")
 	}

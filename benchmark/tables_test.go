@@ -53,6 +53,10 @@ func madeResults(seeds ...uint64) *Results {
 			Replicas: 20 + x, CoreHours: 1.5, Cost: 0.05 + 0.001*x, ScaleActions: 12, Reversals: 3, Reward: -1 - 0.1*x,
 		}}
 		row.CAF = 1 + row.OverShare + (Kappa-1)*row.UnderShare
+		row.Pools = []PoolUse{
+			{"small", 0.04, 1 + row.OverShare - row.UnderShare, 1, row.UnderShare, 0.8 + 0.02*x},
+			{"large", 0.08, 2 * (1 + row.OverShare - row.UnderShare), 2, 2 * row.UnderShare, 0.3},
+		}
 		if c == 4 && s == 1 {
 			row.LagOpen = 1
 		}
@@ -69,6 +73,18 @@ func madeResults(seeds ...uint64) *Results {
 			row.Steps = fmt.Appendf(nil, "%s,%s,%d,15,*,1,1,1,0,0,0,100.0,,50.00,1.000,0.000,0.000,10.00,,-1.000000\n", row.Controller, row.Scenario, row.Seed)
 		}
 		res.Rows = append(res.Rows, row)
+	}
+	return res
+}
+
+// madeTuned are the same with a tuned HPA among them.
+func madeTuned(seeds ...uint64) *Results {
+	res := madeResults(seeds...)
+	res.Plan.Controllers[2].Name = TunedHPA
+	for i := range res.Rows {
+		if res.Rows[i].Controller == "hpa:cpu-60" {
+			res.Rows[i].Controller = TunedHPA
+		}
 	}
 	return res
 }
@@ -114,6 +130,7 @@ var madeInfo = Info{Tag: "made", Command: "grlscaler benchmark --seeds 3", Setti
 func TestGoldenTables(t *testing.T) {
 	golden(t, "tables_3_seeds.txt", []byte(tables(t, madeResults(1, 2, 3), madeInfo)))
 	golden(t, "tables_1_seed.txt", []byte(tables(t, madeResults(5), Info{})))
+	golden(t, "tables_tuned.txt", []byte(tables(t, madeTuned(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), madeInfo)))
 }
 
 func TestGoldenFiles(t *testing.T) {
@@ -152,7 +169,18 @@ func TestStepsAreThoseOfTheFirstSeed(t *testing.T) {
 
 // TestTablesFit: 100 columns hold even unlikely numbers.
 func TestTablesFit(t *testing.T) {
-	res := madeResults(1, 2, 3)
+	for _, res := range []*Results{madeResults(1, 2, 3), madeTuned(1, 2, 3), madeTuned(1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008)} {
+		res.Plan.Sources[0].Source = madeSource("heldout/double-peak")
+		for i := range res.Rows {
+			if res.Rows[i].Scenario == "peak" {
+				res.Rows[i].Scenario = "heldout/double-peak"
+			}
+		}
+		checkTablesFit(t, res)
+	}
+}
+
+func checkTablesFit(t *testing.T, res *Results) {
 	for i := range res.Rows {
 		m := &res.Rows[i].Metrics
 		odd := float64(i % 5)
@@ -160,7 +188,7 @@ func TestTablesFit(t *testing.T) {
 		m.CAF, m.Replicas, m.Cost, m.Reward = 1+2.5*odd, 20*odd, 3*odd, -2.75*odd
 	}
 	for _, line := range strings.Split(tables(t, res, Info{Command: "grlscaler benchmark"}), "\n") {
-		if strings.Contains(line, "Mean ±") || strings.HasPrefix(line, "All ") || strings.HasPrefix(line, "Application") || strings.HasPrefix(line, "Warning") {
+		if strings.Contains(line, "Mean ±") || strings.HasPrefix(line, "All ") || strings.HasPrefix(line, "Δ: ") || strings.HasPrefix(line, "Application") || strings.HasPrefix(line, "Warning") {
 			continue // prose, which a terminal wraps
 		}
 		if n := utf8.RuneCountInString(line); n > 100 {
@@ -256,8 +284,14 @@ func TestNumbersOfTheSummary(t *testing.T) {
 	near(t, "overall", sum.Parts[2].Cells[1].Of("caf").Value, (gatPeak+gatOff)/6)
 	near(t, "of the reference itself", sum.Parts[2].Cells[0].Relative.Value, 1)
 	near(t, "width for the reference itself", sum.Parts[2].Cells[0].Relative.HalfWidth(), 0)
-	if e := cell.Of("caf"); !e.Valid || e.Low < slices.Min(runs) || e.High > slices.Max(runs) || e.Low >= e.High {
-		t.Errorf("interval %+v of %v", e, runs)
+	square := 0.0
+	for _, v := range runs {
+		square += (v - gatPeak/3) * (v - gatPeak/3)
+	}
+	near(t, "half width of three runs: Student's 97.5 % point of 2 degrees of freedom, 4.30265, in standard errors",
+		cell.Of("caf").HalfWidth()/math.Sqrt(square/2/3), 4.302652729911275)
+	if w := cell.Of("caf").Worst; w.Value != slices.Max(runs) || w.Scenario != "peak" || runs[w.Seed-1] != w.Value {
+		t.Errorf("worst %+v of %v", w, runs)
 	}
 	for _, c := range sum.Parts[0].Comparisons {
 		if c.Controller.Name == "gat_ppo" && c.Key == "caf" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/benchmark/tune"
 	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
 )
 
@@ -27,6 +29,8 @@ type benchmarkRun struct {
 	seeds       []uint64
 	out         string
 	workers     int
+	tuned       *tuned                           // searches HPAs, nil where the command does not
+	check       func(plan *benchmark.Plan) error // a last look at the plan, nil for none
 }
 
 // firstBenchmarkSeed keeps the benchmark's load away from what policies are trained on: training episodes have
@@ -44,38 +48,62 @@ func newBenchmark(w *world) *cobra.Command {
 		Use:   "benchmark",
 		Short: "Compare policies and autoscalers on the same load, with intervals",
 		Long: `Train the policies that have no checkpoint yet, run every controller on every scenario and seed with the
-same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % bootstrap interval), by
-scenario and overall. Tables, runs and steps are written under the results directory. An interrupted
+same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % interval), by
+scenario and overall. Tables, runs, steps and report.html are written under the results directory. An interrupted
 benchmark goes on where it stopped when it is started again.
 
-` + controllerHelp,
+` + controllerHelp + `
+  hpa:tuned               HPAs searched for each scenario on other seeds, with the lowest CAF, kept beside the policies;
+                          hpa:tuned-slo-X: the cheapest with at most X % violations; -all behind it: one for all
+` + headlineHelp,
 		Example: `  grlscaler benchmark --seeds 3
   grlscaler benchmark --seeds 10 --cfgs gat_ppo --controllers hpa:cpu-60,oracle --scenarios rushsale
   grlscaler benchmark --trace my-recording --cfgs ""
+  grlscaler benchmark --controllers hpa:tuned,hpa:cpu-60,oracle --scenarios rushsale --seeds 10
+  grlscaler benchmark --suite headline
   grlscaler benchmark --suite incidents --incidents blip,saturated-spike-10s`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if seeds < 1 || seeds > 10_000 {
 				return usagef("--seeds %d: must be from 1 to 10000", seeds)
 			}
+			if trials < 0 || trials > tune.MostTrials {
+				return usagef("--tune-trials %d: must be from 0 to %d", trials, tune.MostTrials)
+			}
+			run.tuned = &tuned{w: w, dir: checkpoints, trials: trials, workers: run.workers}
+			if suiteName == "headline" {
+				if err := headlineDefaults(&run, c.Flags(), &seeds); err != nil {
+					return err
+				}
+			}
 			run.seeds = seedsFrom(firstBenchmarkSeed, seeds)
 			switch suiteName {
-			case "":
+			case "", "headline":
 			case "incidents":
 				engine, err := run.engine.kind()
 				if err != nil {
 					return err
 				}
-				if trials < 0 || trials > tune.MostTrials {
-					return usagef("--tune-trials %d: must be from 0 to %d", trials, tune.MostTrials)
+				if !c.Flags().Changed("tune-trials") {
+					trials = incidentTrials
 				}
-				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials}
+				if run.out == "" {
+					run.out = filepath.Join("results", "incidents")
+				}
+				if err := run.checkOut(); err != nil {
+					return err
+				}
+				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials, out: run.out}
 				return s.do(c.Context(), w)
 			default:
-				return usagef("--suite %s: unknown; the one suite is incidents", suiteName)
+				return usagef("--suite %s: unknown; one of headline, incidents", suiteName)
 			}
-			return run.do(c, w, func() ([]benchmark.ControllerSpec, error) {
+			policies := func() ([]benchmark.ControllerSpec, error) {
 				return trainedPolicies(c.Context(), w, run.app, cfgs, checkpoints, steps)
-			})
+			}
+			if suiteName == "headline" {
+				run.check = func(plan *benchmark.Plan) error { return checkHeldOut(&run, plan, cfgs) }
+			}
+			return run.do(c, w, policies)
 		},
 	}
 	f := c.Flags()
@@ -89,11 +117,11 @@ benchmark goes on where it stopped when it is started again.
 	run.kubernetes.register(f)
 	f.IntVar(&steps, "steps", 0, "training steps of each policy; 0 = as its configuration says")
 	f.StringVar(&checkpoints, "checkpoints", "checkpoints", "directory of trained policies, <cfg>-<hash> each")
-	f.StringVar(&suiteName, "suite", "", "run a suite instead: incidents, what goes wrong with autoscaling in production")
+	f.StringVar(&suiteName, "suite", "", "run a suite instead: headline, the protocol of published comparisons; incidents, what goes wrong with autoscaling in production")
 	f.StringSliceVar(&incidentNames, "incidents", nil, "of that suite, these: "+strings.Join(configs.Names(configs.Incidents), ", ")+", or paths of .yaml files (default all)")
-	f.IntVar(&trials, "tune-trials", 60, "of that suite: candidates to search the tuned HPA among; 0 for none")
+	f.IntVar(&trials, "tune-trials", 200, fmt.Sprintf("candidates to search each tuned HPA among (of suite incidents %d; 0 for none)", incidentTrials))
 	f.StringVar(&run.out, "out", "", "results directory ")
-	f.Lookup("out").Usage = "results directory (default results/<plan's hash>)"
+	f.Lookup("out").Usage = "results directory (default results/<plan's hash>; of the suite results/incidents)"
 	f.IntVar(&run.workers, "workers", 0, "runs at once; 0 = one for each core. The result does not depend on it")
 	return c
 }
@@ -117,11 +145,16 @@ func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.C
 	if plan.Sources, err = b.load.sources(app, sim.ReplayOptions{}); err != nil {
 		return err
 	}
-	named, err := controllerSpecs(b.controllers, app, found)
-	if err != nil {
+	if err := b.checkOut(); err != nil {
 		return err
 	}
-	if err := b.checkOut(); err != nil {
+	if b.check != nil {
+		if err := b.check(&plan); err != nil {
+			return err
+		}
+	}
+	named, err := b.named(c.Context(), app, found, plan.Sources)
+	if err != nil {
 		return err
 	}
 	if more != nil {
@@ -137,6 +170,33 @@ func (b *benchmarkRun) do(c *cobra.Command, w *world, more func() ([]benchmark.C
 		b.out = filepath.Join("results", plan.Hash())
 	}
 	return b.measure(c.Context(), w, app, &plan)
+}
+
+// named makes the controllers that have a word, those first that cost nothing to find wrong.
+func (b *benchmarkRun) named(ctx context.Context, app *loadedApp, found map[string]*manifests, sources []benchmark.SourceSpec) ([]benchmark.ControllerSpec, error) {
+	out := make([]benchmark.ControllerSpec, len(b.controllers))
+	for _, searched := range []bool{false, true} {
+		for i, word := range b.controllers {
+			if isTuned(word) != searched {
+				continue
+			}
+			var spec *benchmark.ControllerSpec
+			var err error
+			switch {
+			case !searched:
+				spec, err = controllerSpec(word, app, found)
+			case b.tuned == nil || b.tuned.trials == 0:
+				err = usagef("--controller %s: it is searched by grlscaler benchmark, with --tune-trials above 0; elsewhere name the manifests that grlscaler tune hpa writes", word)
+			default:
+				spec, err = b.tuned.spec(ctx, word, app, sources)
+			}
+			if err != nil {
+				return nil, err
+			}
+			out[i] = *spec
+		}
+	}
+	return out, nil
 }
 
 // readManifests reads the manifests among the controllers; the application takes over what their workloads say.
@@ -202,10 +262,18 @@ func (b *benchmarkRun) measure(ctx context.Context, w *world, app *loadedApp, pl
 	if err != nil {
 		return err
 	}
-	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " "), Settings: app.settings()}
+	info := benchmark.Info{Tag: filepath.Base(b.out), Command: "grlscaler " + strings.Join(w.args, " "), Settings: app.settings(), Curves: learningCurves(plan.Controllers)}
+	if b.tuned != nil {
+		info.Notes = b.tuned.notes
+	}
 	if b.out != "" {
 		if err := benchmark.WriteResults(b.out, summary, info); err != nil {
 			return err
+		}
+		if b.tuned != nil {
+			if err := b.tuned.write(b.out); err != nil {
+				return err
+			}
 		}
 	}
 	if err := benchmark.WriteTables(w.stdout, summary, info); err != nil {
@@ -217,6 +285,36 @@ func (b *benchmarkRun) measure(ctx context.Context, w *world, app *loadedApp, pl
 		fmt.Fprintf(w.stderr, "results: %s\n", b.out)
 	}
 	return nil
+}
+
+// learningCurves reads how the policies among the controllers were trained. One that cannot be read is no error: the benchmark does
+// not rest on it.
+func learningCurves(controllers []benchmark.ControllerSpec) []benchmark.LearningCurve {
+	var out []benchmark.LearningCurve
+	for i := range controllers {
+		c := &controllers[i]
+		if c.Curve == nil {
+			continue
+		}
+		curve := benchmark.LearningCurve{Controller: c.Name}
+		columns := make([][]float64, 2)
+		data, err := c.Curve()
+		if err == nil {
+			columns, err = rl.DecodeCurve(data, "time/total_timesteps", "rollout/ep_rew_mean")
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			curve.Missing = "no " + rl.ProgressFile + " lies beside the policy"
+		case err != nil:
+			curve.Missing = err.Error()
+		case len(columns[0]) == 0:
+			curve.Missing = "its " + rl.ProgressFile + " has no rows"
+		default:
+			curve.Steps, curve.Reward = columns[0], columns[1]
+		}
+		out = append(out, curve)
+	}
+	return out
 }
 
 // trialProgress counts finished trials.

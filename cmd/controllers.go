@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -12,14 +13,17 @@ import (
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
+	"github.com/grlscaler/grlscaler/sim/keda"
 )
 
 // controllerHelp explains the words that name controllers.
 const controllerHelp = `Controllers:
   static, static:N        never scales: keeps what the first level of the load needs, or N replicas of everything
+  static:mean, :peak      never scales: keeps what the mean or the peak of the load needs
   hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
   hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
   phpa:cpu-T              predictive HPAs: the same, and a line through the last counts read off a minute ahead
+  keda:rps-T              one ScaledObject per service: as many requests/s as one replica takes at T % of its request
   schedule:FILE.yaml      replicas by cron rules for each service (docs/manifests.md)
   FILE.yaml, DIRECTORY    Kubernetes manifests: HorizontalPodAutoscalers, ScaledObjects, VerticalPodAutoscalers; what
                           Deployments beside them request and limit holds for all controllers (docs/manifests.md)
@@ -46,7 +50,12 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 	switch kind {
 	case "static":
 		return staticSpec(word, rest, app)
+	case "keda":
+		return kedaRateSpec(word, rest, app)
 	case "hpa":
+		if isTuned(word) {
+			return nil, usagef("--controller %s: only grlscaler benchmark searches; name the manifests that grlscaler tune hpa writes", word)
+		}
 		set, err := hpa.ParseSet(rest)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--controller %s: %w", word, err)}
@@ -68,15 +77,19 @@ func controllerSpec(word string, app *loadedApp, found map[string]*manifests) (*
 	case "policy":
 		return policySpec(word, rest, app)
 	}
-	return nil, usagef("--controller %s: unknown controller; one of static, static:N, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, phpa:cpu-T, schedule:FILE, policy:FILE, random, oracle, or a path of manifests (.yaml, .yml, .json, or a directory)", word)
+	return nil, usagef("--controller %s: unknown controller; one of static, static:N, static:mean, static:peak, hpa:cpu-T, hpa:cpu-T-mem-M, hpa:mem-M, phpa:cpu-T, keda:rps-T, schedule:FILE, policy:FILE, random, oracle, or a path of manifests (.yaml, .yml, .json, or a directory)", word)
 }
 
 func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	if rest == "mean" || rest == "peak" {
+		return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindStatic, Hash: "1",
+			New: func() (sim.Controller, error) { return &sim.StaticLoad{Peak: rest == "peak", Label: word}, nil }}, nil
+	}
 	var replicas []int // nil keeps what the run starts with
 	if word != "static" {
 		n, err := strconv.Atoi(rest)
 		if err != nil || n < 1 || n > 10_000 {
-			return nil, usagef("--controller %s: %q is not a number of replicas from 1 to 10000", word, rest)
+			return nil, usagef("--controller %s: %q is not a number of replicas from 1 to 10000, mean or peak", word, rest)
 		}
 		for range app.Services {
 			replicas = append(replicas, n)
@@ -84,6 +97,32 @@ func staticSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, e
 	}
 	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindStatic, Hash: fmt.Sprint(replicas),
 		New: func() (sim.Controller, error) { return &sim.Static{Replicas: replicas, Label: word}, nil }}, nil
+}
+
+// kedaRateSpec reads keda:rps-T: ScaledObjects on the request rate, with the threshold at which a replica uses T % of its CPU request.
+func kedaRateSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	percent, err := strconv.Atoi(strings.TrimPrefix(rest, "rps-"))
+	if err != nil || !strings.HasPrefix(rest, "rps-") || percent < 1 || percent > hpa.MaxSetPercent {
+		return nil, usagef("--controller %s: must be keda:rps-T with T from 1 to %d", word, hpa.MaxSetPercent)
+	}
+	original, rules := app.original(), app.rules
+	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: "1" + app.release, New: func() (sim.Controller, error) {
+		return sim.NewKEDA(word, rules, sim.KEDAObjects{
+			Spec: func(_ *sim.App, s int) *keda.Spec {
+				svc := &original.Services[s]
+				rate := original.RateAtRequest(s, float64(percent)/100)
+				if rate <= 0 { // nobody calls it, or an idle replica uses more: KEDA would have nothing to go by
+					return nil
+				}
+				least, most := int32(max(svc.MinReplicas, 1)), int32(svc.MaxReplicas)
+				return &keda.Spec{Name: svc.Name, MinReplicaCount: &least, MaxReplicaCount: &most,
+					Triggers: []keda.Trigger{{Type: keda.PrometheusTrigger, Prometheus: keda.Prometheus{Query: "rps", Threshold: rate}}}}
+			},
+			Serve: func(_ *sim.App, s int, _ *keda.Trigger) (sim.ServedMetric, error) {
+				return sim.ServedMetric{Quantity: sim.RequestsPerSecond, Service: s}, nil
+			},
+		})
+	}}, nil
 }
 
 // policySpec loads a policy once to find out whether it fits; each worker loads its own.
@@ -100,12 +139,27 @@ func policySpec(name, path string, app *loadedApp) (*benchmark.ControllerSpec, e
 		if shipped == nil {
 			return nil, withHint(fmt.Errorf("policy: %w", err), "train one with grlscaler train; %s come with the program", strings.Join(configs.TrainedNames(), ", "))
 		}
-		path, data, err = shipped.Path, shipped.Weights, nil
+		return shippedSpec(name, shipped, app)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	return policyDataSpec(name, path, data, app)
+	spec, err := policyDataSpec(name, path, data, app)
+	if err != nil {
+		return nil, err
+	}
+	spec.Curve = func() ([]byte, error) { return os.ReadFile(filepath.Join(filepath.Dir(path), rl.ProgressFile)) }
+	return spec, nil
+}
+
+// shippedSpec is a policy that comes with the program.
+func shippedSpec(name string, shipped *configs.Trained, app *loadedApp) (*benchmark.ControllerSpec, error) {
+	spec, err := policyDataSpec(name, shipped.Path, shipped.Weights, app)
+	if err != nil {
+		return nil, err
+	}
+	spec.Curve = func() ([]byte, error) { return shipped.Curve, nil }
+	return spec, nil
 }
 
 // policyDataSpec is policySpec for the bytes of a policy; path is for messages.

@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/grlscaler/grlscaler/benchmark"
@@ -21,7 +25,14 @@ type suite struct {
 	seeds   []uint64
 	workers int
 	trials  int // of the tuned HPA; 0 for none
+	out     string
 }
+
+// incidentTrials is how many candidates the tuned HPA of an incident is searched among, unless told otherwise.
+const incidentTrials = 60
+
+// tuningSeeds is how many arrivals the tuned HPA is searched on: what suits one draw of them need not suit the next.
+const tuningSeeds = 3
 
 // incidentsTitle is the line above the tables.
 const incidentsTitle = "Incidents: what goes wrong with autoscaling in production, %s each, engine %s\n\n"
@@ -44,6 +55,7 @@ func (s *suite) do(ctx context.Context, w *world) error {
 	}
 	fmt.Fprintf(w.stdout, incidentsTitle, plural(len(s.seeds), "run", "runs"), s.engine.name)
 	progress := reporter{w: w}
+	var results []incidents.Result
 	for i, x := range list {
 		progress.line(false, "incident %d of %d: %s", i+1, len(list), x.Name)
 		controllers, settings, err := s.controllers(ctx, x)
@@ -52,6 +64,7 @@ func (s *suite) do(ctx context.Context, w *world) error {
 			outcomes, err = incidents.Run(ctx, x, controllers, incidents.Options{Seeds: s.seeds, Workers: s.workers, NewEngine: s.engine.make})
 			progress.end()
 			if err == nil {
+				results = append(results, incidents.Result{Incident: x, Controllers: controllers, Outcomes: outcomes, Settings: settings})
 				err = printIncident(w.stdout, x, controllers, outcomes, settings)
 			}
 		}
@@ -63,8 +76,54 @@ func (s *suite) do(ctx context.Context, w *world) error {
 			return err
 		}
 	}
-	fmt.Fprintf(w.stdout, "Violations: requests late or failed. Recovery: from the first to the end of the last 15 s in which more than %g %% violated. Pods: ready and starting.\n", 100*incidents.RecoverShare)
-	_, err := fmt.Fprintf(w.stdout, "All controllers of an incident met the same arrivals. Version %s.\n", version())
+	notes := []string{
+		fmt.Sprintf("%s each, engine %s. All controllers of an incident met the same arrivals.", plural(len(s.seeds), "run", "runs"), s.engine.name),
+		fmt.Sprintf("Violations: requests late or failed. Recovery: from the first to the end of the last 15 s in which more than %g %% violated. Pods: ready and starting.", 100*incidents.RecoverShare),
+		fmt.Sprintf("Version %s.", version()),
+	}
+	if err := printAnchors(w.stdout, results, notes); err != nil {
+		return err
+	}
+	return s.write(w.stdout, results, notes)
+}
+
+// printAnchors prints the table of all incidents.
+func printAnchors(out io.Writer, results []incidents.Result, notes []string) error {
+	fmt.Fprintln(out, "Controllers against the anchors")
+	header, rows := incidents.Anchors(results)
+	table := newTable(out, header...)
+	for _, row := range rows {
+		row[2] = strings.Join(wrapped(row[2], anchorWidth), "\n")
+		if err := table.Append(row); err != nil {
+			return err
+		}
+	}
+	if err := table.Render(); err != nil {
+		return err
+	}
+	for _, text := range append(incidents.Differences(results), notes...) {
+		for _, line := range wrapped(text, lineWidth) {
+			fmt.Fprintln(out, line)
+		}
+	}
+	return nil
+}
+
+// anchorWidth is that of the column with what a report says.
+const anchorWidth = 32
+
+// write puts the results into files.
+func (s *suite) write(out io.Writer, results []incidents.Result, notes []string) error {
+	var table bytes.Buffer
+	if err := incidents.WriteCSV(&table, results); err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{"summary.md": incidents.Markdown(results, notes), "summary.csv": table.Bytes()} {
+		if err := os.WriteFile(filepath.Join(s.out, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "Written: %s, summary.csv\n", filepath.Join(s.out, "summary.md"))
 	return err
 }
 
@@ -75,9 +134,9 @@ func (s *suite) controllers(ctx context.Context, x *incidents.Incident) ([]incid
 	if s.trials == 0 || x.MetricAge >= 0 {
 		return all, "", nil
 	}
-	plan := benchmark.Plan{App: x.App, Seeds: seedsFrom(firstTuningSeed, 1), Version: version(), Sources: []benchmark.SourceSpec{{Source: x.Source, Hash: x.Name}},
+	plan := benchmark.Plan{App: x.App, Seeds: seedsFrom(firstTuningSeed, tuningSeeds), Version: version(), Sources: []benchmark.SourceSpec{{Source: x.Source, Hash: x.Name}},
 		Engine: benchmark.EngineSpec{Name: s.engine.name, New: func() (sim.Engine, error) { return s.engine.make(x.App) }}}
-	found, err := tune.Search(ctx, plan, tune.Options{Trials: s.trials, Seed: 1, Objective: tune.Objective{Bounded: true, MostViolation: 0.01}, Run: benchmark.Options{Workers: s.workers}})
+	found, err := tune.Search(ctx, plan, tune.Options{Trials: s.trials, Seed: 1, Around: x.Disturb, Objective: tune.Objective{Bounded: true, MostViolation: 0.01}, Run: benchmark.Options{Workers: s.workers}})
 	if err != nil {
 		return nil, "", err
 	}

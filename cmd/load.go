@@ -69,6 +69,7 @@ type loadFlags struct {
 	traces    []string
 	scale     float64
 	fill      bool
+	both      bool // recordings stand beside the scenarios
 	flags     *pflag.FlagSet
 }
 
@@ -129,7 +130,7 @@ func (l *loadFlags) sources(app *loadedApp, opt sim.ReplayOptions) ([]benchmark.
 	}
 	opt.Scale = l.scale
 	scenarios := l.scenarios
-	if len(l.traces) > 0 && !l.flags.Changed("scenario") && !l.flags.Changed("scenarios") {
+	if len(l.traces) > 0 && !l.both && !l.flags.Changed("scenario") && !l.flags.Changed("scenarios") {
 		scenarios = nil
 	}
 	var out []benchmark.SourceSpec

@@ -105,15 +105,15 @@ func (a *smallApp) metrics(now time.Time) string {
 	return b.String()
 }
 
-// startPrometheus starts a server that scrapes target every second, and returns its URL.
-func startPrometheus(t *testing.T, target string) string {
+// startPrometheus starts a server that scrapes target every so often, and returns its URL.
+func startPrometheus(t *testing.T, target string, every time.Duration) string {
 	t.Helper()
 	binary, err := exec.LookPath("prometheus")
 	if err != nil {
 		t.Skip("no prometheus is installed; on Debian: apt-get install prometheus")
 	}
 	dir := t.TempDir()
-	config := fmt.Sprintf("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n  - job_name: shop\n    static_configs: [{targets: [%q]}]\n", target)
+	config := fmt.Sprintf("global: {scrape_interval: %[1]dms, scrape_timeout: %[1]dms}\nscrape_configs:\n  - job_name: shop\n    static_configs: [{targets: [%[2]q]}]\n", every.Milliseconds(), target)
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +150,14 @@ func startPrometheus(t *testing.T, target string) string {
 	}
 }
 
+// runWith runs the command line and returns what it prints and its exit code.
+func runWith(args ...string) (stdout, stderr string, code int) {
+	var out, err bytes.Buffer
+	w := &world{args: args, env: func(string) (string, bool) { return "", false }, stdout: &out, stderr: &err, now: time.Now, wait: promclient.Sleep}
+	code = run(context.Background(), w)
+	return out.String(), err.String(), code
+}
+
 // TestRealPrometheus has a real Prometheus scrape smallApp for some seconds, imports what it knows through its API, and compares the recording
 // with the truth. It waits in real time: 18 s, more if the
 // machine is too busy for the server to begin.
@@ -164,7 +172,7 @@ func TestRealPrometheus(t *testing.T) {
 		fmt.Fprint(w, app.metrics(time.Now()))
 	}))
 	t.Cleanup(exporter.Close)
-	server := startPrometheus(t, strings.TrimPrefix(exporter.URL, "http://"))
+	server := startPrometheus(t, strings.TrimPrefix(exporter.URL, "http://"), time.Second)
 	const collect = 12 * time.Second
 	for end := time.Now().Add(collect + 15*time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // it scrapes from the fifth second on
 		app.mu.Lock()
@@ -183,19 +191,9 @@ func TestRealPrometheus(t *testing.T) {
 			"--from-time", app.first.Format(time.RFC3339Nano), "--to-time", app.first.Add(collect).Format(time.RFC3339Nano),
 			"--step", "1s", "--window", "3s", "--allow-gaps", server}, more...)
 	}
-	grlscaler := func(args ...string) (stdout, stderr string, code int) {
-		var out, err bytes.Buffer
-		w := &world{args: args, env: func(string) (string, bool) { return "", false }, stdout: &out, stderr: &err, now: time.Now, wait: promclient.Sleep}
-		code = run(context.Background(), w)
-		return out.String(), err.String(), code
-	}
 	must := func(args ...string) string {
 		t.Helper()
-		out, err, code := grlscaler(args...)
-		if code != 0 {
-			t.Fatalf("%s: %s", strings.Join(args, " "), err)
-		}
-		return out
+		return mustRun(t, args...)
 	}
 	read := func(name string) *trace.Recording {
 		t.Helper()
@@ -261,7 +259,7 @@ func TestRealPrometheus(t *testing.T) {
 	if err := os.WriteFile(own, []byte("format: 1\nqueries: {endpoint_rps: sum(}\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	_, message, code := grlscaler(arguments(own, "-o", filepath.Join(dir, "wrong"))...)
+	_, message, code := runWith(arguments(own, "-o", filepath.Join(dir, "wrong"))...)
 	if code != 1 || !strings.Contains(message, "for endpoint_rps: HTTP 400 Bad Request: bad_data: ") || !strings.Contains(message, "1:5: parse error") {
 		t.Errorf("code %d: %s", code, message)
 	}

@@ -37,8 +37,8 @@ func newTrain(w *world) *cobra.Command {
 		Use:   "train",
 		Short: "Train a policy in the simulator",
 		Long: `Train a policy and write it to the output directory: policy.safetensors (weights, normaliser and
-configuration), progress.csv (the learning curve) and a checkpoint. Ctrl-C saves and says how to go on;
-a resumed training writes the same bytes as one that was never stopped.`,
+configuration), progress.csv (the learning curve), the same for TensorBoard, and a checkpoint. Ctrl-C saves and
+says how to go on; a resumed training writes the same bytes as one that was never stopped.`,
 		Example: `  grlscaler train --cfg gat_ppo
   grlscaler train --cfg mlp_ppo --steps 200000 --seed 7 --scenario rushsale --out runs/rush
   grlscaler train --cfg gat_ppo --set ppo.learning_rate=1e-4 --set encoder.heads=2
@@ -82,6 +82,9 @@ a resumed training writes the same bytes as one that was never stopped.`,
 			}
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
+			}
+			if f.Changed("scenario") && cfg.Env.GymRows() != "" {
+				return usagef("--scenario: env.gym_hpa.rows takes the place of a load; leave one of them out")
 			}
 			if printConfig {
 				_, err := w.stdout.Write(cfg.YAML())
@@ -141,6 +144,11 @@ func setBudget(cfg *rl.Config, word string) error {
 	}
 	cfg.PPO.Budget.Violations = share
 	cfg.Env.Reward.SLOViolation = 0 // the multiplier takes its place
+	// From random replicas every episode begins with violations that nobody can avoid; the budget is for the others.
+	cfg.Env.Initial = sim.InitialNeeded
+	// And it is for the application as its file has it.
+	cfg.Env.Variation.Apps, cfg.Env.Variation.Metrics = 0, false
+	cfg.PPO.EntropyCoef = 0
 	return nil
 }
 
@@ -163,6 +171,7 @@ type training struct {
 	sources []benchmark.SourceSpec
 	rec     *trace.Recording // where the load is a recording
 	shipped *configs.Trained // the policy that comes with the program, where it is of this training
+	rows    *sim.GymRows     // in place of sources: gym-hpa's recorded rows
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
@@ -171,6 +180,14 @@ func newTraining(cfg *rl.Config) (*training, error) {
 		return nil, err
 	}
 	t := &training{cfg: cfg, app: app}
+	if path := cfg.Env.GymRows(); path != "" {
+		table, err := trace.ReadGymTable(path)
+		if err != nil {
+			return nil, err
+		}
+		t.rows, err = sim.NewGymRows(app.App, table)
+		return t, err
+	}
 	if cfg.Env.Trace != "" {
 		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
 			return nil, err
@@ -229,16 +246,15 @@ func (t *training) dirName() string {
 	for _, s := range t.sources {
 		b.WriteString(s.Source.Name() + s.Hash)
 	}
+	if t.rows != nil {
+		b.WriteString(t.rows.Hash())
+	}
 	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
 }
 
 // train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
 func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
-	worlds, err := t.worlds()
-	if err != nil {
-		return nil, err
-	}
-	env, err := sim.NewVariedEnv(t.cfg.Env, t.cfg.Env.NumEnvs, worlds)
+	env, err := t.environments()
 	if err != nil {
 		return nil, err
 	}
@@ -249,6 +265,18 @@ func (t *training) train(ctx context.Context, w *world, dir string, resume bool,
 		return nil, withHint(fmt.Errorf("%w (%w)", context.Canceled, err), "saved in %s; the same command with --resume goes on", dir)
 	}
 	return result, err
+}
+
+// environments makes those of the configuration.
+func (t *training) environments() (*sim.VecEnv, error) {
+	if t.rows != nil {
+		return sim.NewGymRowsVecEnv(t.app.App, t.cfg.Env, t.rows, 0)
+	}
+	worlds, err := t.worlds()
+	if err != nil {
+		return nil, err
+	}
+	return sim.NewVariedEnv(t.cfg.Env, 0, worlds)
 }
 
 // trainProgress prints a line of speed, reward and time left.
@@ -350,7 +378,7 @@ func (t *training) findShipped(run string) error {
 // spec is the trained policy as a controller.
 func (t *training) spec(dir string) (*benchmark.ControllerSpec, error) {
 	if t.shipped != nil {
-		return policyDataSpec(t.cfg.Name, t.shipped.Path, t.shipped.Weights, t.app)
+		return shippedSpec(t.cfg.Name, t.shipped, t.app)
 	}
 	return policySpec(t.cfg.Name, filepath.Join(dir, t.dirName(), rl.PolicyFile), t.app)
 }

@@ -124,6 +124,14 @@ func (x *whatIf) do(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
+	summary, err := benchmark.Summarise(res)
+	if err != nil {
+		return err
+	}
+	info := benchmark.Info{Tag: filepath.Base(x.out), Command: "grlscaler " + strings.Join(w.args, " "), Settings: app.settings(), Curves: learningCurves(plan.Controllers)}
+	if err := benchmark.WriteReport(x.out, summary, info); err != nil {
+		return err
+	}
 	ranked := rank(&plan, res.Rows, objective)
 	if err := x.print(w.stdout, app, ranked, objective); err != nil {
 		return err

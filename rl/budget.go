@@ -12,6 +12,9 @@ import (
 // Decision Processes", 1999; as "PPO-Lagrangian" in Ray, Achiam and Amodei, "Benchmarking Safe Exploration in Deep Reinforcement
 // Learning", 2019).
 //
+// What counts is what the trained policy will do, which takes the most probable action. So the first half of the environments acts
+// like that: their violations move the multiplier, and the policy learns nothing from their rewards. The other half explores.
+//
 // What is learnt from is reward - multiplier · share, share being an interval's late or failed requests over the mean number of requests
 // in an interval of its episode (sim.ViolationEnv).
 type BudgetConfig struct {
@@ -26,8 +29,9 @@ const (
 	maxMultiplier = 1e4
 )
 
-// budgetMemory is over how many rollouts, about, the share is averaged that moves the multiplier: one rollout holds few surges.
-const budgetMemory = 8.0
+// budgetMemory is over how many rollouts, about, the share is averaged that moves the multiplier: a few surges make most of the violations,
+// and one rollout holds few of them.
+const budgetMemory = 30.0
 
 func (b *BudgetConfig) check(k *checker) {
 	k.in("ppo.budget.violations", b.Violations, 0, 0.5)
@@ -42,7 +46,8 @@ type budget struct {
 	share []float32 // [envs] of the last step
 
 	multiplier float64
-	sum, steps float64 // since the last update
+	greedy     int     // environments that act as the trained policy will, the first
+	sum, steps float64 // since the last update, of those
 	mean       float64 // of the shares, the newest weighing most
 }
 
@@ -51,7 +56,7 @@ func newBudget(cfg *BudgetConfig, w *world) (*budget, error) {
 	if !ok {
 		return nil, fmt.Errorf("ppo.budget: the environment %T does not count violations; set ppo.budget.violations to 0", w.env)
 	}
-	return &budget{cfg: cfg, env: env, share: make([]float32, w.envs), multiplier: cfg.Multiplier, mean: cfg.Violations}, nil
+	return &budget{cfg: cfg, env: env, share: make([]float32, w.envs), greedy: max(1, w.envs/2), multiplier: cfg.Multiplier, mean: cfg.Violations}, nil
 }
 
 // charge takes the last step's violations off its rewards.
@@ -59,9 +64,20 @@ func (b *budget) charge(rewards []float32) {
 	b.env.Violations(b.share)
 	for e, share := range b.share {
 		rewards[e] -= float32(b.multiplier) * share
-		b.sum += float64(share)
+		if e < b.greedy {
+			b.sum += float64(share)
+		}
 	}
-	b.steps += float64(len(b.share))
+	b.steps += float64(b.greedy)
+}
+
+// undrawn marks the decisions that were not drawn in a rollout of so many rows, of so many environments.
+func (b *budget) undrawn(rows, envs int) []bool {
+	marks := make([]bool, rows)
+	for i := range marks {
+		marks[i] = i%envs < b.greedy
+	}
+	return marks
 }
 
 // update moves the multiplier after a rollout; hold leaves it as it is and only follows the share.

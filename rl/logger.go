@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -21,10 +22,13 @@ type Metric struct {
 	sac     bool // logged by Discrete SAC
 }
 
+// stepsColumn is the metric that counts environment steps: the first column, and the step of every scalar in TensorBoard.
+const stepsColumn = "time/total_timesteps"
+
 // Metrics defines every number that training logs, in the order of the columns of progress.csv. Speed is not
-// among them: the file depends on the configuration and the seed alone.
+// among them: the files depend on the configuration and the seed alone.
 var Metrics = []Metric{
-	{"time/total_timesteps", "steps", "environment steps done so far, over all environments", true, true},
+	{stepsColumn, "steps", "environment steps done so far, over all environments", true, true},
 	{"time/iterations", "count", "rollouts (PPO) or logging periods (SAC) done so far", true, true},
 	{"rollout/episodes", "count", "episodes that have ended so far", true, true},
 	{"rollout/ep_rew_mean", "reward", "mean total reward of the last 100 episodes that ended, not normalised", true, true},
@@ -40,7 +44,7 @@ var Metrics = []Metric{
 	{"train/explained_variance", "share", "1 - Var(returns - values)/Var(returns) at collection; 1 = perfect, 0 = useless", true, false},
 	{"train/imitation_loss", "nat", "-log probability of the expert's actions, summed over action parts, mean over minibatches", true, true},
 	{"train/slo_multiplier", "", "Lagrange multiplier of the budget of violations; empty without one", true, false},
-	{"rollout/slo_violation", "share", "share of requests late or failed, mean over about the last eight rollouts; empty without a budget", true, false},
+	{"rollout/slo_violation", "share", "share of requests late or failed, mean over about the last thirty rollouts; empty without a budget", true, false},
 	{"train/grad_norm", "", "norm of the gradient before clipping, mean over minibatches", true, false},
 	{"train/epochs", "count", "epochs begun in this update; fewer than configured where the KL divergence stopped it", true, false},
 	{"train/actor_loss", "", "loss of the policy, mean over updates since the last row", false, true},
@@ -65,16 +69,19 @@ func metricsOf(algorithm string) []Metric {
 	return list
 }
 
-// curve appends rows to a learning curve.
+// curve appends rows to a learning curve, and the same to an event file beside it.
 type curve struct {
 	file    *os.File
 	columns []Metric
+	values  []float64 // of the row in progress, NaN where there is none
+	events  *events
 }
 
 // openCurve opens or makes the learning curve of a run that has done so many steps. Rows of later steps, and a
-// last row that a crash cut short, are removed: the run will write them again.
+// last row that a crash cut short, are removed: the run will write them again. The event file is made to hold the rows that are left.
 func openCurve(path, algorithm string, steps int) (*curve, error) {
 	c := &curve{columns: metricsOf(algorithm)}
+	c.values = make([]float64, len(c.columns))
 	header := make([]string, len(c.columns))
 	for i, m := range c.columns {
 		header[i] = m.Name
@@ -94,7 +101,41 @@ func openCurve(path, algorithm string, steps int) (*curve, error) {
 	if err := c.startAt(keep, head); err != nil {
 		return nil, errors.Join(fmt.Errorf("learning curve %s: %w", path, err), c.file.Close())
 	}
+	var rows [][]float64
+	if keep > 0 {
+		rows, err = c.parse(old[len(head):keep])
+	}
+	if err == nil {
+		c.events, err = openEvents(filepath.Join(filepath.Dir(path), EventsFile), c.columns, rows)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("learning curve %s: %w", path, err), c.file.Close())
+	}
 	return c, nil
+}
+
+// parse reads rows back; an empty cell is no number.
+func (c *curve) parse(lines []byte) ([][]float64, error) {
+	var rows [][]float64
+	for line := range strings.Lines(string(lines)) {
+		cells := strings.Split(strings.TrimSuffix(line, "\n"), ",")
+		if len(cells) != len(c.columns) {
+			return nil, fmt.Errorf("row %d has %d cells, not %d; delete the file to go on without the rows until now", len(rows)+1, len(cells), len(c.columns))
+		}
+		row := make([]float64, len(cells))
+		for i, cell := range cells {
+			row[i] = math.NaN()
+			if cell == "" {
+				continue
+			}
+			var err error
+			if row[i], err = strconv.ParseFloat(cell, 64); err != nil {
+				return nil, fmt.Errorf("row %d: %s: %q is not a number; delete the file to go on without the rows until now", len(rows)+1, c.columns[i].Name, cell)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 // startAt cuts the file to its first keep bytes and writes the header where nothing is kept.
@@ -136,8 +177,13 @@ func (c *curve) write(row map[string]float64) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		switch v, ok := row[m.Name]; {
-		case !ok || math.IsNaN(v):
+		v, ok := row[m.Name]
+		if !ok {
+			v = math.NaN()
+		}
+		c.values[i] = v
+		switch {
+		case math.IsNaN(v):
 		case v == math.Trunc(v) && math.Abs(v) < 1e15: // counts stay readable: 1000000, not 1e+06
 			b = strconv.AppendInt(b, int64(v), 10)
 		default:
@@ -148,10 +194,10 @@ func (c *curve) write(row map[string]float64) error {
 	if _, err := c.file.Write(append(b, '\n')); err != nil {
 		return fmt.Errorf("learning curve: %w", err)
 	}
-	return nil
+	return c.events.write(c.values)
 }
 
 // sync makes rows durable, before a checkpoint that counts on them.
-func (c *curve) sync() error { return c.file.Sync() }
+func (c *curve) sync() error { return errors.Join(c.file.Sync(), c.events.sync()) }
 
-func (c *curve) close() error { return c.file.Close() }
+func (c *curve) close() error { return errors.Join(c.file.Close(), c.events.close()) }

@@ -35,6 +35,7 @@ type ppoBuffers struct {
 	obs                                         *sim.Obs
 	actions, experts                            []int32
 	oldLogProbs, oldValues, advantages, returns []float32
+	undrawn                                     []bool
 }
 
 func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
@@ -70,6 +71,8 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 		if w.budget, err = newBudget(&cfg.PPO.Budget, w); err != nil {
 			return nil, err
 		}
+		p.actor.greedy = w.budget.greedy
+		p.rollout.undrawn, p.mini.undrawn = w.budget.undrawn(n, w.envs), make([]bool, size)
 	}
 	if cfg.PPO.WarmStart.Steps > 0 {
 		var ok bool
@@ -225,6 +228,10 @@ func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
 	batch := ppoMinibatch{
 		mask: obs.Mask, actions: m.actions[:n*parts], oldLogProb: m.oldLogProbs[:n], oldValues: m.oldValues[:n],
 		advantages: m.advantages[:n], returns: m.returns[:n],
+	}
+	if r.undrawn != nil {
+		gather(m.undrawn, r.undrawn, 1, rows)
+		batch.undrawn = m.undrawn[:n]
 	}
 	if p.pull > 0 {
 		gather(m.experts, r.experts, parts, rows)

@@ -28,6 +28,7 @@ type ppoMinibatch struct {
 	advantages []float32 // [B]
 	returns    []float32 // [B]
 
+	undrawn []bool  // [B] decisions that were not drawn from the policy and have no advantage; nil = none
 	experts []int32 // [B, parts] what the expert would have done; nil where nobody asks
 	pull    float64 // weight of the imitation loss; +Inf = nothing else moves the policy
 }
@@ -134,21 +135,30 @@ func (l *ppoLoss) compute(b *ppoMinibatch) (ppoStats, error) {
 }
 
 // normalizeAdvantages brings the minibatch's advantages to mean 0 and sample deviation 1, as the references do. The
-// sample deviation of a single one is NaN (0/0), so a minibatch of one is left as it is.
+// sample deviation of a single one is NaN (0/0), so a minibatch of one is left as it is. Decisions that were not drawn count for nothing.
 func (l *ppoLoss) normalizeAdvantages(b *ppoMinibatch) {
-	mean, scale, n := 0.0, 1.0, float64(b.size())
-	if l.cfg.NormalizeAdvantage && b.size() > 1 {
-		for _, a := range b.advantages {
-			mean += float64(a) / n
+	counts := func(i int) bool { return b.undrawn == nil || !b.undrawn[i] }
+	mean, scale, n := 0.0, 1.0, 0.0
+	for i, a := range b.advantages {
+		if counts(i) {
+			mean, n = mean+float64(a), n+1
 		}
+	}
+	if mean /= max(n, 1); l.cfg.NormalizeAdvantage && n > 1 {
 		squares := 0.0
-		for _, a := range b.advantages {
-			squares += (float64(a) - mean) * (float64(a) - mean)
+		for i, a := range b.advantages {
+			if counts(i) {
+				squares += (float64(a) - mean) * (float64(a) - mean)
+			}
 		}
 		scale = 1 / (math.Sqrt(squares/(n-1)) + 1e-8)
+	} else {
+		mean = 0
 	}
 	for i, a := range b.advantages {
-		l.advantages[i] = (float64(a) - mean) * scale
+		if l.advantages[i] = 0; counts(i) {
+			l.advantages[i] = (float64(a) - mean) * scale
+		}
 	}
 }
 

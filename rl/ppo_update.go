@@ -70,7 +70,7 @@ func DefaultPPO() PPOConfig {
 		ClipRange: 0.2, ValueClip: ValueClipNone, ValueClipRange: 0.2,
 		NormalizeAdvantage: true, EntropyCoef: 0, ValueCoef: 0.5, MaxGradNorm: 0.5,
 		TargetKL: 0, AdamEps: 1e-5,
-		Budget: BudgetConfig{Multiplier: 5, Rate: 0.05},
+		Budget: BudgetConfig{Multiplier: 8, Rate: 0.03},
 	}
 }
 

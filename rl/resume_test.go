@@ -38,7 +38,7 @@ func quickEnv() sim.VectorEnv {
 func files(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	for _, name := range []string{CheckpointFile, PolicyFile, ProgressFile} {
+	for _, name := range []string{CheckpointFile, PolicyFile, ProgressFile, EventsFile} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ type rollout struct {
 	obs        *sim.Obs // normalised
 	actions    []int32  // [rows, parts]
 	experts    []int32  // the same of the expert; nil without a warm start
+	undrawn    []bool   // [rows] decisions that were not drawn from the policy; nil = none
 	logProbs   []float32
 	values     []float32
 	rewards    []float32 // normalised, where the configuration says so
@@ -63,6 +64,7 @@ type chooser struct {
 	sampler *Sampler
 	stream  *rng.Stream
 	logits  []float32 // [envs, width]
+	greedy  int       // in so many environments, the first, the most probable action is taken instead of a drawn one
 }
 
 func newChooser(parts *Parts, stream *rng.Stream, envs int) *chooser {
@@ -81,6 +83,11 @@ func (a *chooser) act(s *gnn.Scope, logits gnn.Tensor, mask []bool, actions []in
 		logp, err := a.sampler.Sample(a.stream, a.logits[e*width:(e+1)*width], mask[e*width:(e+1)*width], actions[e*parts:(e+1)*parts])
 		if err != nil {
 			return err
+		}
+		if e < a.greedy {
+			if logp, err = a.sampler.modeWithProb(a.logits[e*width:(e+1)*width], mask[e*width:(e+1)*width], actions[e*parts:(e+1)*parts]); err != nil {
+				return err
+			}
 		}
 		if logProbs != nil {
 			logProbs[e] = float32(logp)

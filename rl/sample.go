@@ -61,6 +61,21 @@ func (sm *Sampler) Mode(logits []float32, mask []bool, actions []int32) error {
 	return nil
 }
 
+// modeWithProb is Mode with the action's log-probability, the sum over the parts.
+func (sm *Sampler) modeWithProb(logits []float32, mask []bool, actions []int32) (float64, error) {
+	sums := logProduct{1, 0}
+	for i, n := range sm.parts.NVec {
+		top, sum := exponentiate(logits[:n], maskOf(mask, n), sm.probs[:n])
+		if top < 0 {
+			return 0, noActionError(i, logits[:n])
+		}
+		actions[i] = int32(top)
+		sums.times(sum)
+		logits, mask = logits[n:], restOf(mask, n)
+	}
+	return -sums.log(), nil
+}
+
 // exponentiate fills probs with e^(logit - largest) of one part's allowed actions, 0 for the others, and returns the
 // action with the largest logit and the sum; top is -1 as in [argmax].
 func exponentiate(logits []float32, mask []bool, probs []float64) (top int, sum float64) {

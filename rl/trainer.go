@@ -61,7 +61,7 @@ func (t *trainer) start(resume bool) error {
 	if resume {
 		err = t.loadCheckpoint()
 	} else {
-		for _, name := range []string{CheckpointFile, PolicyFile, ProgressFile} {
+		for _, name := range []string{CheckpointFile, PolicyFile, ProgressFile, EventsFile} {
 			if e := os.Remove(filepath.Join(t.dir, name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
 				return fmt.Errorf("run directory: %w", e)
 			}

@@ -54,7 +54,10 @@ type Service struct {
 }
 
 // Balancings lists the ways of spreading visits over replicas.
-var Balancings = []string{"round_robin", "least_outstanding", "random", "per_connection"}
+var Balancings = []string{"round_robin", "least_outstanding", "random", "per_connection", SharedQueue}
+
+// SharedQueue is the balancing of workers that take visits from one queue, as consumers of a message broker do.
+const SharedQueue = "shared_queue"
 
 // Operation is one method of a service.
 type Operation struct {

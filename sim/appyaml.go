@@ -294,6 +294,9 @@ func (d *appDecoder) service(path string, y *yamlService) {
 	if !slices.Contains(Balancings, y.Balancing) {
 		d.fail(path+".balancing", "unknown %q; one of %s", y.Balancing, strings.Join(Balancings, ", "))
 	}
+	if y.Balancing == SharedQueue && (y.Workers < 1 || y.MaxVisits != 0) {
+		d.fail(path+".balancing", "%s needs workers, which take visits from the queue, and no max_visits, for what waits is in no replica", SharedQueue)
+	}
 	for _, n := range []struct {
 		key       string
 		v, lo, hi float64

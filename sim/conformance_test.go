@@ -1,11 +1,13 @@
 package sim_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/simtest"
+	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 func TestStaticConforms(t *testing.T) {
@@ -72,6 +74,35 @@ func TestVecEnvConforms(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestGymRowsConform(t *testing.T) {
+	table, err := trace.ReadGymTable("trace/testdata/gymhpa/online_boutique.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open("../configs/apps/online_boutique.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	app, err := sim.DecodeApp(f, "online_boutique.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := sim.NewGymRows(app, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	simtest.TestEnv(t, func(t *testing.T, workers int) sim.VectorEnv {
+		cfg := sim.DefaultEnvConfig()
+		cfg.Kind, cfg.Reward.Name, cfg.Workers = sim.KindGymHPA, sim.RewardCost, workers
+		env, err := sim.NewGymRowsVecEnv(app, cfg, rows, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return env
+	})
 }
 
 func TestFluidConforms(t *testing.T) {

@@ -133,6 +133,7 @@ type desService struct {
 	turn                                       uint32
 	made, nameHash                             uint64 // replicas since Reset; names their streams
 	balancing                                  balancing
+	queue                                      visitList // of those that wait for any replica's worker (balanceQueue)
 }
 
 type desEndpoint struct {
@@ -245,6 +246,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 		x.clear()
 		x.inside, x.turn, x.chunks, x.idle, x.insideMs, x.since, x.made = 0, 0, 0, 0, 0, 0, 0
 		x.reported = [2]float64{}
+		x.queue = visitList{first: -1, last: -1}
 	}
 	for e := range d.endpoints {
 		d.endpoints[e] = desEndpoint{visits: d.endpoints[e].visits}

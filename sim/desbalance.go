@@ -67,8 +67,10 @@ const (
 	balanceLeast
 	balanceRandom
 	balanceConnection
+	balanceQueue
 )
 
 var balancings = map[string]balancing{
 	"round_robin": balanceRound, "least_outstanding": balanceLeast, "random": balanceRandom, "per_connection": balanceConnection,
+	"shared_queue": balanceQueue,
 }

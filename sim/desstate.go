@@ -38,6 +38,13 @@ func (d *DES) reconcile() {
 		}
 	}
 	d.shareIdle()
+	for s := range d.stats {
+		if d.stats[s].queue.size > 0 {
+			for _, i := range d.stats[s].ready {
+				d.pull(i)
+			}
+		}
+	}
 	d.settle()
 }
 
@@ -157,6 +164,7 @@ func (d *DES) setQuota(i int32, millis float64) {
 // kill ends a replica: what is still on it fails, and so leaves its CPU idle.
 func (d *DES) kill(i int32) {
 	r := &d.replicas[i]
+	r.phase = PodTerminating // it takes nothing more from a queue
 	for k := range d.visits {
 		if v := &d.visits[k]; v.state != visitFree && v.replica == i {
 			d.fail(int32(k))
@@ -236,7 +244,7 @@ func (d *DES) reportService(s int, dt float64) {
 	if v.Ready > 0 {
 		v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/float64(v.Ready))
 	}
-	v.CPUUsedMillis, v.Backlog = 0, 0
+	v.CPUUsedMillis, v.Backlog = 0, float64(x.queue.size)
 	periods, throttled, stallMs := 0.0, 0.0, 0.0
 	for k := range d.cl.pods[s] {
 		p := &d.cl.pods[s][k]

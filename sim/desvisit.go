@@ -125,6 +125,9 @@ func (d *DES) makeCall(p, call, attempt int32, random uint64) {
 // arrive brings a visit of op to a replica: it gets a worker, waits for one, or is refused (-1).
 func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 	s := d.ops[op].service
+	if d.stats[s].balancing == balanceQueue {
+		return d.join(op, parent, call, attempt, random)
+	}
 	st := &d.stats[s]
 	st.arrived++
 	svc := &d.app.Services[s]
@@ -356,6 +359,10 @@ func (d *DES) remove(i int32) {
 	}
 	v := &d.visits[i]
 	k, state := v.replica, v.state
+	if k == noReplica {
+		d.drop(i)
+		return
+	}
 	r := &d.replicas[k]
 	switch state {
 	case visitQueued:
@@ -387,6 +394,9 @@ func (d *DES) leave(i int32) {
 		r.working++
 		d.visits[n].state = visitCalling
 		d.steps = append(d.steps, step{what: beginVisit, visit: n, gen: d.visits[n].gen})
+	}
+	if d.stats[r.service].queue.size > 0 {
+		d.pull(v.replica)
 	}
 	if v.parent >= 0 {
 		d.orphan(v.parent, i)

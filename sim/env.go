@@ -18,6 +18,7 @@ type Env struct {
 	source  LoadSource
 	session *Session
 	task    task
+	sampled *gymSampled // in place of source and session: gym_hpa on recorded rows
 	initial *rng.Stream
 	oracle  Oracle // the expert
 
@@ -37,6 +38,8 @@ type Env struct {
 // task is what differs between the kinds of environment.
 type task interface {
 	spec() *EnvSpec
+	// initialRange is how many replicas a service may start with.
+	initialRange(s int) (lo, hi int)
 	// begin starts an episode; the view is that of its start.
 	begin(v *View)
 	// act takes one action in the present view and appends its requests. advance tells that time moves on now.
@@ -67,13 +70,31 @@ func NewEnv(app *App, cfg EnvConfig, source LoadSource, engine Engine, index int
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Kind == KindGymHPA && cfg.MaxIntervals == 0 {
-		cfg.MaxIntervals = gymSteps
-	}
+	cfg.endGym()
 	return &Env{
 		app: app, cfg: cfg, source: source, session: session, task: newTask(app, &cfg),
 		initial: rng.New(0, "initial"), index: index, number: -1, replicas: make([]int, len(app.Services)),
 	}, nil
+}
+
+// newGymRowsEnv makes environment number index of kind gym_hpa on recorded rows.
+func newGymRowsEnv(app *App, cfg EnvConfig, rows *GymRows, index int) (*Env, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
+	if cfg.Kind != KindGymHPA || rows == nil {
+		return nil, fmt.Errorf("environment: recorded rows are for kind %s, and this is %s", KindGymHPA, cfg.Kind)
+	}
+	cfg.endGym()
+	g := newGymSampled(app, &cfg, rows)
+	return &Env{app: app, cfg: cfg, task: g, sampled: g, index: index, number: -1}, nil
+}
+
+// endGym gives episodes of gym_hpa their length.
+func (c *EnvConfig) endGym() {
+	if c.Kind == KindGymHPA && c.MaxIntervals == 0 {
+		c.MaxIntervals = gymSteps
+	}
 }
 
 // Spec describes observations and actions.
@@ -95,6 +116,11 @@ func (e *Env) begin(n int) error {
 	e.log = e.log[:0]
 	e.requests = e.requests[:0]
 	seed := rng.Derive(e.seed, "episode", e.index, n)
+	if e.sampled != nil {
+		e.sampled.start(seed)
+		e.number = n
+		return nil
+	}
 	if err := e.source.Episode(seed, &e.ep); err != nil {
 		return fmt.Errorf("load of episode %d of environment %d: %w", n, e.index, err)
 	}
@@ -126,8 +152,8 @@ func (e *Env) startReplicas(seed uint64) []int {
 	case InitialRandom:
 		e.initial.Reseed(seed, "initial")
 		for s := range e.replicas {
-			svc := &e.app.Services[s]
-			e.replicas[s] = svc.MinReplicas + e.initial.IntN(svc.MaxReplicas-svc.MinReplicas+1)
+			lo, hi := e.task.initialRange(s)
+			e.replicas[s] = lo + e.initial.IntN(hi-lo+1)
 		}
 		return e.replicas
 	case InitialNeeded:
@@ -161,6 +187,13 @@ func (e *Env) step(action []int32) (reward float64, truncated bool, err error) {
 		return 0, false, fmt.Errorf("environment %d: Step before Reset", e.index)
 	}
 	e.violation = 0
+	if e.sampled != nil {
+		if reward, err = e.sampled.step(action); err != nil {
+			return 0, false, fmt.Errorf("environment %d: %w", e.index, err)
+		}
+		e.log = append(e.log, action...)
+		return reward, e.sampled.done(), nil
+	}
 	var advance bool
 	e.requests, advance, err = e.task.act(action, e.requests)
 	if err != nil {
@@ -199,6 +232,11 @@ func newClusterTask(app *App, cfg *EnvConfig) *clusterTask {
 }
 
 func (t *clusterTask) spec() *EnvSpec { return t.observer.Spec() }
+
+func (t *clusterTask) initialRange(s int) (lo, hi int) {
+	svc := &t.observer.app.Services[s]
+	return svc.MinReplicas, svc.MaxReplicas
+}
 
 func (t *clusterTask) begin(v *View) { t.view, t.taken = v, 0 }
 

@@ -27,6 +27,13 @@ func newTestEnv(tb testing.TB, app *App, cfg EnvConfig, source LoadSource, n int
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return begun(tb, v)
+}
+
+// begun resets environments and makes room for their arrays.
+func begun(tb testing.TB, v *VecEnv) *testEnv {
+	tb.Helper()
+	n := v.NumEnvs()
 	e := &testEnv{VecEnv: v, obs: NewObs(v.Spec(), n), final: NewObs(v.Spec(), n), actions: make([]int32, n*len(v.Spec().Action.NVec)),
 		rewards: make([]float32, n), terminated: make([]bool, n), truncated: make([]bool, n), random: rng.New(1, "actions")}
 	if err := v.Reset(1, e.obs); err != nil {

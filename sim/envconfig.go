@@ -32,6 +32,8 @@ type EnvConfig struct {
 	App       string   `yaml:"app"`
 	Scenarios []string `yaml:"scenarios"`
 	Trace     string   `yaml:"trace"`
+	// GymHPA is for kind gym_hpa alone; nil is its default.
+	GymHPA *GymHPAConfig `yaml:"gym_hpa,omitempty"`
 	// TraceScale multiplies the recording's rates. Default 1.
 	TraceScale float64 `yaml:"trace_scale"`
 	// TraceFill bridges gaps of the recording.
@@ -54,6 +56,21 @@ type EnvConfig struct {
 	Metrics MetricsConfig `yaml:"metrics"`
 
 	Variation VariationConfig `yaml:"variation"`
+}
+
+// GymHPAConfig configures kind gym_hpa.
+type GymHPAConfig struct {
+	// Rows is a file of rows that gym-hpa wrote (CSV): a step then shows one of them, as in gym-hpa's own simulation, and no cluster
+	// is simulated. Empty (default): the engine simulates.
+	Rows string `yaml:"rows"`
+}
+
+// GymRows is the file of rows, "" where the engine simulates.
+func (c *EnvConfig) GymRows() string {
+	if c.Kind != KindGymHPA || c.GymHPA == nil {
+		return ""
+	}
+	return c.GymHPA.Rows
 }
 
 // DefaultEnvConfig is kind cluster on Online Boutique under the four scenarios.
@@ -108,6 +125,9 @@ func (c *EnvConfig) Validate() error {
 	bad(c.Variation.Apps >= 0 && c.Variation.Apps <= 64, "variation.apps: %d; must be from 0 to 64", c.Variation.Apps)
 	bad(c.Variation.Apps < max(c.NumEnvs, 1), "variation.apps: %d; more applications than the %d environments can have (num_envs), the file's own included", c.Variation.Apps, c.NumEnvs)
 	bad(c.Variation.Times >= 0 && c.Variation.Times <= 1, "variation.times: %v; must be a standard deviation of logarithms from 0 to 1", c.Variation.Times)
+	bad(c.Kind == KindGymHPA || c.GymHPA == nil || c.GymHPA.Rows == "", "gym_hpa.rows: only for kind %s; this is %s", KindGymHPA, c.Kind)
+	bad(c.GymRows() == "" || c.Trace == "", "trace: rows of gym-hpa take its place; leave out trace or gym_hpa.rows")
+	bad(c.GymRows() == "" || c.Reward.Name != RewardSLOCost, "reward.name: %s needs a simulated cluster; with gym_hpa.rows it is %s or %s", RewardSLOCost, RewardCost, RewardLatency)
 	errs = append(errs, c.Action.Validate(), c.Reward.Validate(), c.Metrics.Validate())
 	return errors.Join(errs...)
 }

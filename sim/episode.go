@@ -14,6 +14,8 @@ type Episode struct {
 	Needed []int
 	// Initial holds the replicas at time 0, one per service.
 	Initial []int
+	// Faults are when metrics are lost or false, for every controller alike.
+	Faults []MetricFault
 }
 
 // requestsPerInterval is the mean number of requests that the counted part offers in a control interval.

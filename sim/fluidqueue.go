@@ -92,7 +92,8 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		left += f.backlog[o]
 		leftMs += f.backlog[o] * f.app.Ops[o].CPUMs
 	}
-	refused := c.replicas <= 0 // a Kubernetes Service without ready endpoints refuses connections
+	queued := f.app.Services[s].Balancing == SharedQueue
+	refused := c.replicas <= 0 && !queued // a Kubernetes Service without ready endpoints refuses connections
 	if refused {
 		v.FailedRPS = left / dt
 	}
@@ -116,7 +117,9 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		}
 		rate = max(f.passing[s], 1e-9)
 	}
-	if !math.IsInf(rate, 1) || !f.loseCrowd(s, l, capacity, dt, &left, &leftMs) {
+	switch {
+	case c.replicas <= 0 && queued: // how long they have waited shows once somebody serves them
+	case !math.IsInf(rate, 1) || !f.loseCrowd(s, l, capacity, dt, &left, &leftMs):
 		f.giveUp(s, capacity, rate, dt, &left, &leftMs)
 	}
 	f.backlogMs[s] = leftMs

@@ -7,7 +7,7 @@ import (
 
 // gym-hpa's rule by hand. A service requests 100 m and 64 MiB: targets are int(75) = 75 m and int(48) = 48 MiB.
 func TestGymDesired(t *testing.T) {
-	svc := &Service{CPURequestMillis: 100, MemRequestMiB: 64, MaxReplicas: 8}
+	svc := &Service{CPURequestMillis: 100, MemRequestMiB: 64, MinReplicas: 1, MaxReplicas: 20} // gym-hpa has at most 8
 	for _, tc := range []struct {
 		name     string
 		spec     int
@@ -23,7 +23,9 @@ func TestGymDesired(t *testing.T) {
 		{"one replica, three times the use", 1, 225, 48, 3}, // CPU 3, memory 1: 2.1 + 0.3
 	} {
 		x := ServiceView{Spec: tc.spec, Ready: tc.spec, RequestMillis: 100, CPUUsedMillis: tc.cpu, MemMiB: tc.mem / float64(tc.spec)}
-		if got := gymDesired(svc, &x); got != tc.want {
+		d := newGymService(svc)
+		d.see(&x)
+		if got := d.desired(); got != tc.want {
 			t.Errorf("%s: %d, want %d", tc.name, got, tc.want)
 		}
 	}
@@ -66,6 +68,92 @@ func TestGymSpaces(t *testing.T) {
 		e.randomStep(t)
 		if got, want := e.truncated[0], step%25 == 0; got != want {
 			t.Errorf("step %d: truncated %v, want %v", step, got, want)
+		}
+	}
+}
+
+// The services stand in gym-hpa's order, whatever the application file's is.
+func TestGymOrder(t *testing.T) {
+	e := gymEnv(t, RewardCost)
+	names := []string{"recommendation", "productcatalog", "cart", "ad", "payment", "shipping", "currency", "redis", "checkout", "frontend", "email"}
+	for i, name := range names {
+		before := e.envs[0].session.View().Services[e.envs[0].app.ServiceIndex(name)].Spec
+		e.actions[0], e.actions[1] = int32(i), 2
+		e.step(t)
+		s := e.envs[0].app.ServiceIndex(name)
+		if got := e.envs[0].session.View().Services[s].Spec; got != before+2 || e.obs.Services[i*6] != float32(got) {
+			t.Errorf("two more replicas of number %d: %s has %d, shown are %v", i, name, got, e.obs.Services[i*6])
+		}
+	}
+}
+
+// gymRedis is gym_hpa on Redis, with the application's replicas.
+func gymRedis(t *testing.T, reward string) *testEnv {
+	t.Helper()
+	app := loadApp(t, "../configs/apps/redis.yaml")
+	cfg := DefaultEnvConfig()
+	cfg.Kind, cfg.App, cfg.Reward.Name, cfg.Reward.LatencyCapMs, cfg.Initial = KindGymHPA, "redis", reward, 250, InitialApp
+	return newTestEnv(t, app, cfg, constantSource{constantEpisode(app, 1200, 200)}, 1)
+}
+
+// Redis as upstream has it: leader and follower, 12 numbers, MultiDiscrete [2, 15], a request of 250 MiB each. Our client, where the load
+// enters, is neither seen nor scaled nor counted.
+func TestGymRedis(t *testing.T) {
+	e := gymRedis(t, RewardCost)
+	if len(e.obs.Services) != 12 || !slices.Equal(e.Spec().Action.NVec, []int{2, 15}) {
+		t.Fatalf("%d numbers, actions %v; want 12 and [2 15]", len(e.obs.Services), e.Spec().Action.NVec)
+	}
+	app := e.envs[0].app
+	for _, name := range []string{"leader", "follower"} {
+		svc := &app.Services[app.ServiceIndex(name)]
+		if svc.CPURequestMillis != 250 || svc.CPULimitMillis != 500 || svc.MemRequestMiB != 250 || svc.MemLimitMiB != 500 {
+			t.Errorf("%s: %+v; gym-hpa has 250 m to 500 m and 250 MiB to 500 MiB", name, svc)
+		}
+	}
+	client := app.ServiceIndex("client")
+	cfg := DefaultEnvConfig()
+	cfg.Kind, cfg.App, cfg.Reward.Name = KindGymHPA, "redis", RewardCost // replicas at the start are random
+	e = newTestEnv(t, app, cfg, constantSource{constantEpisode(app, 1200, 200)}, 1)
+	for range 60 {
+		e.randomStep(t)
+		if got := e.envs[0].session.View().Services[client].Spec; got != app.Services[client].InitialReplicas {
+			t.Fatalf("client has %d replicas", got)
+		}
+		if e.rewards[0] > 2 {
+			t.Fatalf("a cost reward of %v from two services", e.rewards[0])
+		}
+	}
+	e = gymRedis(t, RewardLatency)
+	e.actions[0], e.actions[1] = 0, 14 // stop 7 of 1
+	e.step(t)
+	if e.rewards[0] != -250 {
+		t.Errorf("a blocked move costs %v, want -250", e.rewards[0])
+	}
+	e.actions[1] = 0
+	e.step(t)
+	if e.rewards[0] >= 0 || e.rewards[0] < -20 {
+		t.Errorf("latency reward %v at a low load", e.rewards[0])
+	}
+}
+
+// gym-hpa has 1 to 8 replicas, whatever more an application allows.
+func TestGymBounds(t *testing.T) {
+	app := loadApp(t, "../configs/apps/online_boutique.yaml")
+	for s := range app.Services {
+		app.Services[s].MinReplicas, app.Services[s].MaxReplicas = 0, 20
+	}
+	cfg := DefaultEnvConfig()
+	cfg.Kind, cfg.Reward.Name, cfg.Initial = KindGymHPA, RewardCost, InitialApp
+	e := newTestEnv(t, app, cfg, constantSource{constantEpisode(app, 1200, 20)}, 1)
+	for i, tc := range []struct {
+		move     int32
+		replicas float32
+		blocked  bool
+	}{{8, 1, true}, {7, 8, false}, {1, 8, true}, {0, 8, false}, {14, 1, false}} {
+		e.actions[0], e.actions[1] = 9, tc.move
+		e.step(t)
+		if got := e.obs.Services[9*6]; got != tc.replicas || tc.blocked != (e.rewards[0] == -1) {
+			t.Errorf("move %d: %v replicas, reward %v, want %v and blocked %v", i, got, e.rewards[0], tc.replicas, tc.blocked)
 		}
 	}
 }

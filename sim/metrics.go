@@ -97,6 +97,7 @@ type Metrics struct {
 	scrapes int
 	edges   edgeShares
 	pods    *podMetrics // nil unless watched
+	faults  faultPlan
 }
 
 // serviceSums are a service's sums since the last scrape.
@@ -104,7 +105,7 @@ type serviceSums struct {
 	cpu, throttled       float64 // times ticks
 	done                 float64 // visits completed or failed
 	mean, p95, errorRate float64 // times visits
-	mem                  float64 // as of the last window
+	mem, backlog         float64 // as of the last window
 }
 
 // scrape is what one scrape found.
@@ -119,7 +120,9 @@ type scrape struct {
 }
 
 type serviceScrape struct {
-	cpu, mem, rps, prevRPS, mean, p95, errorRate, throttled float64
+	cpu, mem, rps, prevRPS, mean, p95, errorRate, throttled, backlog float64
+
+	lost MetricSource
 }
 
 // NewMetrics makes a pipeline. cfg has passed Validate.
@@ -133,9 +136,10 @@ func NewMetrics(app *App, cfg MetricsConfig) *Metrics {
 		nodeCPU:  make([]float64, app.NumNodes()),
 		offered:  make([]float64, len(app.Endpoints)),
 		// Enough scrapes to hold the newest visible one, those not yet visible, and one to write to.
-		ring:  make([]scrape, 2+int((cfg.Lag+cfg.Interval-1)/cfg.Interval)),
-		edges: newEdgeShares(app),
-		peaks: make([]float64, max(1, int(entryPeakSpan/cfg.Interval))),
+		ring:   make([]scrape, 2+int((cfg.Lag+cfg.Interval-1)/cfg.Interval)),
+		edges:  newEdgeShares(app),
+		faults: newFaultPlan(app),
+		peaks:  make([]float64, max(1, int(entryPeakSpan/cfg.Interval))),
 	}
 	m.ticksPerScrape = int(cfg.Interval / Tick)
 	m.untilFirst = int((cfg.Interval - cfg.Age) / Tick)
@@ -152,7 +156,7 @@ func NewMetrics(app *App, cfg MetricsConfig) *Metrics {
 
 // WatchPods makes View fill the samples of single pods, which engine lists.
 func (m *Metrics) WatchPods(engine PodLister) {
-	m.pods = newPodMetrics(m.app, engine, m.cfg)
+	m.pods = newPodMetrics(m.app, engine, m.cfg, &m.faults)
 }
 
 // Reset forgets everything; seed names the streams of noise and drop-outs.
@@ -201,7 +205,7 @@ func (m *Metrics) addWindow(st *State) {
 		a.mean += s.MeanMs * done
 		a.p95 += s.P95Ms * done
 		a.errorRate += s.ErrorRate * done
-		a.mem = s.MemMiB
+		a.mem, a.backlog = s.MemMiB, s.Backlog
 	}
 	used, allocatable := 0.0, 0.0
 	for i := range st.Nodes {
@@ -232,11 +236,12 @@ func (m *Metrics) scrape(st *State) {
 		total += n
 	}
 	perTick := ratio(1, m.ticks)
+	m.faults.at(st.At)
 	for i := range m.services {
 		a, x := &m.services[i], &sc.services[i]
 		x.cpu, x.throttled, x.rps = a.cpu*perTick, a.throttled*perTick, a.done*perTick
 		x.mean, x.p95, x.errorRate = ratio(a.mean, a.done), ratio(a.p95, a.done), ratio(a.errorRate, a.done)
-		x.mem = a.mem
+		x.mem, x.backlog, x.lost = a.mem, a.backlog, 0
 		if m.cfg.Noise > 0 {
 			m.disturb(x)
 		}
@@ -247,12 +252,15 @@ func (m *Metrics) scrape(st *State) {
 				*x = before.services[i]
 			}
 		}
+		if m.faults.any {
+			m.faults.service(i, x, before)
+		}
 		x.prevRPS = x.rps
 		if before != nil {
 			x.prevRPS = before.services[i].rps
 		}
 		if m.pods != nil {
-			m.pods.dropped[i] = dropped
+			m.pods.dropped[i] = dropped || x.lost&ResourceMetrics != 0
 		}
 	}
 	for i, cpu := range m.nodeCPU {
@@ -266,6 +274,9 @@ func (m *Metrics) scrape(st *State) {
 		CPUUtilisation: ratio(m.clusterCPU, m.ticks),
 		SLOViolation:   min(ratio(m.bad, total), 1),
 		EntryRPS:       ratio(total, m.ticks),
+	}
+	if m.faults.any {
+		m.faults.cluster(sc, before, m.edges.to)
 	}
 	m.history(&sc.cluster, before)
 	if m.pods != nil {
@@ -289,7 +300,7 @@ func (m *Metrics) history(c *ClusterView, before *scrape) {
 	c.EntryPeak = slices.Max(m.peaks[:min(m.scrapes, len(m.peaks))])
 }
 
-// disturb puts noise on what was measured. The draws do not depend on the values, so that controllers which are
+// disturb puts noise on what was measured; a backlog is counted and not measured. The draws do not depend on the values, so that controllers which are
 // compared on one seed meet the same noise.
 func (m *Metrics) disturb(s *serviceScrape) {
 	for _, x := range [...]*float64{&s.cpu, &s.mem, &s.rps, &s.mean, &s.p95} {

@@ -355,6 +355,7 @@ func TestMetricsAllocateNothing(t *testing.T) {
 	app := chainApp(t)
 	m := NewMetrics(app, MetricsConfig{Interval: 15 * time.Second, Age: 8 * time.Second, Noise: 0.1, DropOut: 0.1})
 	m.Reset(1)
+	m.SetFaults([]MetricFault{{To: time.Hour, Sources: RequestMetrics, Lost: true}, {To: time.Hour, Sources: ResourceMetrics, Services: []int{1}}}, 0)
 	st := stateOf(app, 2, 2, 2)
 	v := NewView(app)
 	if n := testing.AllocsPerRun(100, func() {

@@ -31,6 +31,7 @@ func (m *Metrics) View(st *State, v *View) {
 		}
 		o.CPUUsedMillis, o.MemMiB, o.RPS, o.PrevRPS = x.cpu, x.mem, x.rps, x.prevRPS
 		o.MeanMs, o.P95Ms, o.ErrorRate, o.Throttled = x.mean, x.p95, x.errorRate, x.throttled
+		o.Backlog, o.Lost = x.backlog, x.lost
 	}
 	for i := range st.Nodes {
 		n, o := &st.Nodes[i], &v.Nodes[i]

@@ -45,10 +45,11 @@ type podMetrics struct {
 	use     []podUse  // by ID
 	spare   []podUse
 	dropped []bool // by service: this scrape failed
+	faults  *faultPlan
 }
 
-func newPodMetrics(app *App, engine PodLister, cfg MetricsConfig) *podMetrics {
-	return &podMetrics{app: app, engine: engine, cfg: cfg, noise: rng.New(0, "metrics-pod-noise"), dropped: make([]bool, len(app.Services))}
+func newPodMetrics(app *App, engine PodLister, cfg MetricsConfig, faults *faultPlan) *podMetrics {
+	return &podMetrics{app: app, engine: engine, cfg: cfg, noise: rng.New(0, "metrics-pod-noise"), dropped: make([]bool, len(app.Services)), faults: faults}
 }
 
 func (p *podMetrics) reset(seed uint64) {
@@ -135,6 +136,10 @@ func (p *podMetrics) scrape(st *State, sc *scrape) {
 		}
 		s.cpu = ratio(use.cpu, use.seconds) * cpuFactor
 		s.mem = st.Services[pod.Service].MemMiB * memFactor
+		if p.faults.any {
+			factor := p.faults.now[pod.Service].resources
+			s.cpu, s.mem = s.cpu*factor, s.mem*factor
+		}
 		use.points++
 		use.cpu, use.seconds = 0, 0
 		if p.dropped[pod.Service] {

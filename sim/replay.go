@@ -96,6 +96,7 @@ func (s *ReplaySource) Episode(seed uint64, ep *Episode) error {
 	ep.RPS = resize(ep.RPS, ep.Ticks*nE)
 	ep.Needed = resize(ep.Needed, (ep.Ticks+WindowTicks-1)/WindowTicks*nS)
 	ep.Initial = resize(ep.Initial, nS)
+	ep.Faults = ep.Faults[:0]
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -236,6 +236,7 @@ func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 		copy(ep.Needed[t/WindowTicks*nS:], s.demand.At(peak))
 	}
 	copy(ep.Initial, s.demand.At(sc.levelAt(-1)*s.unit))
+	ep.Faults = ep.Faults[:0]
 	return nil
 }
 

@@ -20,11 +20,12 @@ const (
 	P95Latency        Quantity = "p95_ms"          // 95th percentile of the latency in ms
 	ErrorShare        Quantity = "error_rate"      // failed requests over all, 0..1
 	CPUUsage          Quantity = "cpu_m"           // CPU that a service uses, in millicores
+	Backlog           Quantity = "backlog"         // requests that wait in a service, beyond those that are being worked on
 	SLOViolations     Quantity = "slo"             // share of entry requests late or failed, 0..1; of no service
 )
 
 // Quantities lists them.
-var Quantities = []Quantity{RequestsPerSecond, RequestsPerPod, RequestsInFlight, MeanLatency, P95Latency, ErrorShare, CPUUsage, SLOViolations}
+var Quantities = []Quantity{RequestsPerSecond, RequestsPerPod, RequestsInFlight, MeanLatency, P95Latency, ErrorShare, CPUUsage, Backlog, SLOViolations}
 
 // Entry is ServedMetric.Service for what is not about one service.
 const Entry = -1
@@ -61,9 +62,13 @@ func (m *ServedMetric) Validate(app *App) error {
 // MaxMetricAge bounds ServedMetric.Age.
 const MaxMetricAge = time.Hour
 
-// of is the value in a view, and whether there is one: nothing is there before the first scrape.
+// of is the value in a view, and whether there is one: nothing is there before the first scrape and while its source is lost.
 func (m *ServedMetric) of(v *View) (float64, bool) {
-	if !v.Scraped {
+	lost := v.Cluster.Lost
+	if m.Service != Entry {
+		lost = v.Services[m.Service].Lost
+	}
+	if !v.Scraped || lost&m.Quantity.source() != 0 {
 		return 0, false
 	}
 	x := 0.0
@@ -94,8 +99,17 @@ func (q Quantity) of(s *ServiceView) float64 {
 		return s.P95Ms
 	case ErrorShare:
 		return s.ErrorRate
+	case Backlog:
+		return s.Backlog
 	}
 	return s.CPUUsedMillis
+}
+
+func (q Quantity) source() MetricSource {
+	if q == CPUUsage {
+		return ResourceMetrics
+	}
+	return RequestMetrics
 }
 
 // metricReader reads a served metric at every decision and gives what it was Age ago.

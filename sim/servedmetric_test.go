@@ -18,7 +18,7 @@ func servedView(at time.Duration, scraped bool, rps float64) *View {
 	v := podsView(at, nil, nil)
 	v.Scraped = scraped
 	v.Services = v.Services[:1]
-	v.Services[0] = ServiceView{Spec: 2, Ready: 2, RPS: rps, MeanMs: 50, P95Ms: 200, ErrorRate: 0.25, CPUUsedMillis: 300}
+	v.Services[0] = ServiceView{Spec: 2, Ready: 2, RPS: rps, MeanMs: 50, P95Ms: 200, ErrorRate: 0.25, CPUUsedMillis: 300, Backlog: 12}
 	v.Cluster.EntryRPS, v.Cluster.SLOViolation = 7, 0.125
 	v.Pods = []PodView{{Phase: PodReady}, {Phase: PodReady}, {Phase: PodStarting}, {Phase: PodTerminating}}
 	v.PodStart = []int{0, 4}
@@ -39,6 +39,7 @@ func TestServedMetricValues(t *testing.T) {
 		{ServedMetric{Quantity: P95Latency}, 200},
 		{ServedMetric{Quantity: ErrorShare}, 0.25},
 		{ServedMetric{Quantity: CPUUsage}, 300},
+		{ServedMetric{Quantity: Backlog}, 12},
 		{ServedMetric{Quantity: SLOViolations, Service: Entry}, 0.125},
 	} {
 		if got, ok := tc.m.of(v); !ok || math.Abs(got-tc.want) > 1e-12 {

@@ -69,6 +69,11 @@ func (s *Session) SetRecorder(r Recorder) { s.recorder = r }
 func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) error {
 	nE, nS := len(s.app.Endpoints), len(s.app.Services)
 	windows := (ep.Ticks + WindowTicks - 1) / WindowTicks
+	for i := range ep.Faults {
+		if err := ep.Faults[i].Validate(s.app); err != nil {
+			return fmt.Errorf("episode %q: %w", ep.Name, err)
+		}
+	}
 	switch {
 	case ep.Ticks < 1:
 		return fmt.Errorf("episode %q is empty", ep.Name)
@@ -89,6 +94,7 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 	}
 	s.arrivals.reset(seed)
 	s.metrics.Reset(seed)
+	s.metrics.SetFaults(ep.Faults, time.Duration(from)*Tick)
 	s.meter.Reset(s.engine.State())
 	s.ep, s.tick, s.end = ep, from, ep.Ticks
 	s.lastAction, s.terms, s.latencyMs, s.bad = 0, RewardTerms{}, 0, 0

@@ -179,6 +179,11 @@ type ServiceView struct {
 	MeanMs, P95Ms float64
 	ErrorRate     float64
 	Throttled     float64
+	Backlog       float64 // visits that wait in it, as of the scrape
+
+	// Lost are the sources that gave nothing in the last scrape ([MetricFault]). Their numbers above are those of the last scrape
+	// that had some.
+	Lost MetricSource
 }
 
 // NodeView is one node as a controller sees it.
@@ -205,6 +210,7 @@ type ClusterView struct {
 	EntryBefore     [EntryHistory]float64 // requests/s at the entry two, three, ... scrapes earlier
 	EntryPeak       float64               // the highest requests/s at the entry of the last 10 minutes
 	SinceLastAction time.Duration         // since the last request that changed anything
+	Lost            MetricSource          // as [ServiceView.Lost], of what is not about one service
 }
 
 // EntryHistory is how many scrapes before the one before the last a view shows of the entry's rate.

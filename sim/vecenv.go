@@ -36,12 +36,6 @@ var _ VectorEnv = (*VecEnv)(nil)
 
 // NewVecEnv makes n environments (0: cfg.NumEnvs), each with an engine of its own.
 func NewVecEnv(app *App, cfg EnvConfig, source LoadSource, n int, newEngine func() (Engine, error)) (*VecEnv, error) {
-	if n == 0 {
-		n = cfg.NumEnvs
-	}
-	if n < 1 {
-		return nil, fmt.Errorf("vector environment: %d environments; at least 1 is needed", n)
-	}
 	return NewVariedEnv(cfg, n, []EnvWorld{{App: app, Source: source, NewEngine: newEngine}})
 }
 
@@ -52,11 +46,10 @@ type EnvWorld struct {
 	NewEngine func() (Engine, error)
 }
 
-// NewVariedEnv makes n environments, of which number i is in world i mod len(worlds). The applications have the same services, calls and
-// nodes ([App.Vary]); metrics differ as cfg.Variation says.
+// NewVariedEnv makes n environments (0: cfg.NumEnvs), of which number i is in world i mod len(worlds). The applications have the same
+// services, calls and nodes ([App.Vary]); metrics differ as cfg.Variation says.
 func NewVariedEnv(cfg EnvConfig, n int, worlds []EnvWorld) (*VecEnv, error) {
-	v := &VecEnv{errs: make([]error, n), rows: make([]Obs, n), finals: make([]Obs, n)}
-	for i := range n {
+	return newVecEnv(worlds[0].App, cfg, n, func(i int) (*Env, error) {
 		w := &worlds[i%len(worlds)]
 		engine, err := w.NewEngine()
 		if err != nil {
@@ -64,7 +57,26 @@ func NewVariedEnv(cfg EnvConfig, n int, worlds []EnvWorld) (*VecEnv, error) {
 		}
 		own := cfg
 		own.Metrics = cfg.Variation.metricsOf(cfg.Metrics, i)
-		e, err := NewEnv(w.App, own, w.Source, engine, i)
+		return NewEnv(w.App, own, w.Source, engine, i)
+	}, func() string { return worlds[0].Source.Name() })
+}
+
+// NewGymRowsVecEnv makes n environments (0: cfg.NumEnvs) of kind gym_hpa on recorded rows.
+func NewGymRowsVecEnv(app *App, cfg EnvConfig, rows *GymRows, n int) (*VecEnv, error) {
+	return newVecEnv(app, cfg, n, func(i int) (*Env, error) { return newGymRowsEnv(app, cfg, rows, i) }, func() string { return rows.print })
+}
+
+// newVecEnv makes environments; source names what their episodes are made of.
+func newVecEnv(app *App, cfg EnvConfig, n int, newEnv func(i int) (*Env, error), source func() string) (*VecEnv, error) {
+	if n == 0 {
+		n = cfg.NumEnvs
+	}
+	if n < 1 {
+		return nil, fmt.Errorf("vector environment: %d environments; at least 1 is needed", n)
+	}
+	v := &VecEnv{errs: make([]error, n), rows: make([]Obs, n), finals: make([]Obs, n)}
+	for i := range n {
+		e, err := newEnv(i)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +99,7 @@ func NewVariedEnv(cfg EnvConfig, n int, worlds []EnvWorld) (*VecEnv, error) {
 		App, Source string
 		Config      EnvConfig
 		Spec        *EnvSpec
-	}{worlds[0].App.Name, worlds[0].Source.Name(), cfg, v.Spec()})
+	}{app.Name, source(), cfg, v.Spec()})
 	if err != nil {
 		return nil, fmt.Errorf("vector environment: %w", err)
 	}

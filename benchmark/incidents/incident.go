@@ -12,21 +12,27 @@ import (
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/hpa"
 	"github.com/grlscaler/grlscaler/sim/keda"
+	"github.com/grlscaler/grlscaler/sim/vpa"
 )
 
 // Incident is one situation.
 type Incident struct {
 	Name   string
+	ID     string // in the list of incidents that public reports gave; "" for one of one's own
 	Title  string
 	About  string // what happens, and why
 	Anchor string // what the Kubernetes algorithm does there in a plain load model
 
 	App    *sim.App
-	Source *sim.ScenarioSource
+	Source sim.LoadSource
 	Warmup time.Duration
 
 	Percent int32   // CPU target of the HPA, of the request
 	RPS     float64 // KEDA's threshold: requests/s of a replica
+
+	HPAMetrics []Metric // what the HPA goes by; CPU of the target by default
+	KEDAMetric Metric   // what KEDA goes by; requests/s by default
+	Compare    []Measure
 
 	// What else happens, from the start of the counted part.
 	SecondWriter struct {
@@ -34,6 +40,7 @@ type Incident struct {
 		Replicas int
 	}
 	Restart   time.Duration // of the controller; 0 for none
+	VPA       bool          // a VerticalPodAutoscaler on CPU beside the autoscaler
 	MetricAge time.Duration // the HPA goes by requests/s of a replica, a value of this age, as external metric; negative: by CPU
 }
 
@@ -48,10 +55,16 @@ type file struct {
 		EveryS   int `yaml:"every_s"`
 		Replicas int `yaml:"replicas"`
 	} `yaml:"second_writer"`
-	RestartS    int       `yaml:"restart_s"`
-	MetricAgeS  *int      `yaml:"metric_age_s"`
-	Application yaml.Node `yaml:"application"`
-	Load        yaml.Node `yaml:"load"`
+	RestartS     int           `yaml:"restart_s"`
+	MetricAgeS   *int          `yaml:"metric_age_s"`
+	ID           string        `yaml:"id"`
+	HPAMetrics   []metricFile  `yaml:"hpa_metrics"`
+	KEDAMetric   *metricFile   `yaml:"keda_metric"`
+	MetricFaults []faultFile   `yaml:"metric_faults"`
+	VPA          bool          `yaml:"vpa"`
+	Compare      []measureFile `yaml:"compare"`
+	Application  yaml.Node     `yaml:"application"`
+	Load         yaml.Node     `yaml:"load"`
 }
 
 // Decode reads an incident; name is its own and that of the file in messages.
@@ -65,7 +78,7 @@ func Decode(r io.Reader, name string) (*Incident, error) {
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("incident %s: more than one document", name)
 	}
-	x := &Incident{Name: name, Title: f.Title, About: f.About, Anchor: f.Anchor, Percent: f.Percent, RPS: f.RPS, Restart: time.Duration(f.RestartS) * time.Second, MetricAge: -1}
+	x := &Incident{Name: name, ID: f.ID, VPA: f.VPA, Title: f.Title, About: f.About, Anchor: f.Anchor, Percent: f.Percent, RPS: f.RPS, Restart: time.Duration(f.RestartS) * time.Second, MetricAge: -1}
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("incident %s: "+format, append([]any{name}, args...)...))
@@ -95,7 +108,11 @@ func Decode(r io.Reader, name string) (*Incident, error) {
 			bad("metric_age_s: %d: must be from 0 to %.0f", *f.MetricAgeS, sim.MaxMetricAge.Seconds())
 		}
 	}
+	x.decodeMetrics(&f, bad)
+	x.decodeMeasures(f.Compare, bad)
 	errs = append(errs, x.decodeParts(&f))
+	x.decodeFaults(f.MetricFaults, bad)
+	x.checkServed(bad)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -126,7 +143,8 @@ func (x *Incident) decodeParts(f *file) error {
 		return err
 	}
 	x.Warmup = time.Duration(sc.WarmupS) * time.Second
-	x.Source, err = sim.NewScenarioSource(sc, x.App)
+	source, err := sim.NewScenarioSource(sc, x.App)
+	x.Source = source
 	return err
 }
 
@@ -136,12 +154,15 @@ type Controller struct {
 	New  func() (sim.Controller, error)
 }
 
-// Controllers are the HPA of the incident's target by Kubernetes' defaults, KEDA on request rates, and the bound.
+// BoundName is the controller that knows the future.
+const BoundName = "oracle (bound)"
+
+// Controllers are the HPA of the incident's target by Kubernetes' defaults, KEDA, and the bound.
 func (x *Incident) Controllers() []Controller {
 	return []Controller{
 		{"hpa", func() (sim.Controller, error) { return x.disturbed(x.hpa()) }},
-		{"keda:rps", func() (sim.Controller, error) { return x.disturbed(x.keda()) }},
-		{"oracle (bound)", func() (sim.Controller, error) { return &sim.Oracle{}, nil }},
+		{x.kedaName(), func() (sim.Controller, error) { return x.disturbed(x.keda()) }},
+		{BoundName, func() (sim.Controller, error) { return &sim.Oracle{}, nil }},
 	}
 }
 
@@ -149,47 +170,60 @@ func (x *Incident) hpa() (sim.Controller, error) {
 	c, err := sim.NewHPA("hpa", hpa.DefaultConfig(), func(app *sim.App, s int) *hpa.Spec {
 		svc := &app.Services[s]
 		least := int32(max(svc.MinReplicas, 1))
-		spec := hpa.Spec{Name: svc.Name, MinReplicas: &least, MaxReplicas: int32(svc.MaxReplicas), Metrics: []hpa.MetricSpec{
-			{Type: hpa.ResourceMetric, Resource: hpa.CPU, Target: hpa.Target{Type: hpa.UtilizationTarget, AverageUtilization: x.Percent}},
-		}}
-		if x.MetricAge >= 0 {
-			spec.Metrics[0] = hpa.MetricSpec{Type: hpa.ExternalMetric, Name: "rps", Target: hpa.Target{Type: hpa.ValueTarget, ValueMillis: int64(1000 * x.RPS)}}
+		spec := hpa.Spec{Name: svc.Name, MinReplicas: &least, MaxReplicas: int32(svc.MaxReplicas)}
+		for i := range x.HPAMetrics {
+			spec.Metrics = append(spec.Metrics, x.HPAMetrics[i].spec())
 		}
 		return &spec
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.Serve = func(_ *sim.App, s int, _ *hpa.MetricSpec) (sim.ServedMetric, error) {
-		return x.rate(sim.RequestsPerPod, s), nil
+	c.Serve = func(_ *sim.App, s int, m *hpa.MetricSpec) (sim.ServedMetric, error) {
+		found, err := find(x.HPAMetrics, m.Name)
+		if err != nil {
+			return sim.ServedMetric{}, err
+		}
+		return x.served(found, s), nil
 	}
 	return c, nil
 }
 
-// rate is a service's request rate as autoscalers see it here.
-func (x *Incident) rate(q sim.Quantity, service int) sim.ServedMetric {
-	return sim.ServedMetric{Quantity: q, Service: service, Age: max(x.MetricAge, 0)}
-}
-
 func (x *Incident) keda() (sim.Controller, error) {
-	return sim.NewKEDA("keda:rps", hpa.DefaultConfig(), sim.KEDAObjects{
+	return sim.NewKEDA(x.kedaName(), hpa.DefaultConfig(), sim.KEDAObjects{
 		Spec: func(app *sim.App, s int) *keda.Spec {
 			least, most := int32(app.Services[s].MinReplicas), int32(app.Services[s].MaxReplicas)
-			return &keda.Spec{Name: app.Services[s].Name, MinReplicaCount: &least, MaxReplicaCount: &most,
-				Triggers: []keda.Trigger{{Type: keda.PrometheusTrigger, Prometheus: keda.Prometheus{Query: "rps", Threshold: x.RPS, ActivationThreshold: 1}}}}
+			return &keda.Spec{Name: app.Services[s].Name, MinReplicaCount: &least, MaxReplicaCount: &most, Triggers: []keda.Trigger{x.KEDAMetric.trigger()}}
 		},
 		Serve: func(_ *sim.App, s int, _ *keda.Trigger) (sim.ServedMetric, error) {
-			return x.rate(sim.RequestsPerSecond, s), nil
+			return x.served(&x.KEDAMetric, s), nil
 		},
 	})
 }
 
+// kedaName is keda and what it goes by.
+func (x *Incident) kedaName() string {
+	return "keda:" + string(x.KEDAMetric.Resource) + string(x.KEDAMetric.Quantity)
+}
+
 // Disturb is a controller that meets what else happens in the incident.
 func (x *Incident) Disturb(c sim.Controller) sim.Controller {
+	if x.VPA {
+		c = sim.NewGroup(c.Name(), c, x.vpa())
+	}
 	if x.SecondWriter.Every == 0 && x.Restart == 0 {
 		return c
 	}
 	return &disturbed{Controller: c, incident: x}
+}
+
+// vpa is a VerticalPodAutoscaler on every service, by the defaults.
+func (x *Incident) vpa() sim.Controller {
+	c, err := sim.NewVPA("vpa", vpa.DefaultConfig(), func(app *sim.App, s int) *vpa.Spec { return &vpa.Spec{Name: app.Services[s].Name} })
+	if err != nil {
+		panic("incidents: " + err.Error()) // the defaults are valid
+	}
+	return c
 }
 
 func (x *Incident) disturbed(c sim.Controller, err error) (sim.Controller, error) {

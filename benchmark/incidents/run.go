@@ -21,6 +21,7 @@ type Outcome struct {
 	Changes     float64       // starts and stops per hour
 	Recover     time.Duration // from the first to the end of the last interval in which more than RecoverShare of the requests violated
 	WorstMinute float64       // largest share of requests that violated in a minute
+	Measured    []float64     // one for each of Incident.Compare
 }
 
 // RecoverShare is the share of requests late or failed in a control interval above which a service has not recovered.
@@ -86,7 +87,11 @@ func mean(list []Outcome) Outcome {
 	var m Outcome
 	n := float64(len(list))
 	at, recovery := 0.0, 0.0
+	m.Measured = make([]float64, len(list[0].Measured))
 	for _, x := range list {
+		for i, v := range x.Measured {
+			m.Measured[i] += v / n
+		}
 		m.Violation += x.Violation / n
 		m.PodHours += x.PodHours / n
 		m.MeanPods += x.MeanPods / n
@@ -117,7 +122,9 @@ func one(x *Incident, c *Controller, seed uint64, newEngine func(*sim.App) (sim.
 	if err := sim.RunController(x.App, engine, &ep, controller, seed, sim.DefaultMetricsConfig(), r); err != nil {
 		return Outcome{}, err
 	}
-	return r.outcome(), nil
+	out := r.outcome()
+	out.Measured = r.measured(x.Compare, &out)
+	return out, nil
 }
 
 // recorder takes in a run.
@@ -133,6 +140,8 @@ type recorder struct {
 	intervals         int
 	worst             float64
 	firstBad, lastBad time.Duration
+	specs             []specAt
+	requestMillis     float64 // CPU request of a pod of the first service, at present
 }
 
 type sums struct{ offered, bad float64 }
@@ -159,6 +168,8 @@ func (r *recorder) RecordTick(t *sim.TickRecord) {
 		r.pods += float64(v.Ready+v.Starting) * sim.Tick.Seconds()
 		spec += v.Spec
 	}
+	r.note(t.At-sim.Tick-r.warmup, spec)
+	r.requestMillis = t.State.Services[0].RequestMillis
 	if spec > r.peak {
 		r.peak, r.peakAt = spec, t.At-r.warmup
 	}

@@ -8,4 +8,6 @@
 //
 // The search is a plain evolutionary one: the settings that people start from, then random ones, then children of the best
 // and of the front. It does not look at any number of the loads that it is judged on later: give those other seeds.
+//
+// [Save] and [Load] keep what was found; [ByScenario] is the opponent of a benchmark: what was found for each load.
 package tune

@@ -19,6 +19,9 @@ type Options struct {
 	PerService bool // settings of their own for each service; else the same for all
 	Seed       uint64
 
+	// Around, if not nil, puts every candidate into what it meets besides: somebody who writes replicas too, another autoscaler.
+	Around func(sim.Controller) sim.Controller
+
 	Run  benchmark.Options // workers and the store that makes a search resumable
 	Tell func(done int, best *Candidate)
 }
@@ -177,6 +180,16 @@ func (s *search) evaluate(ctx context.Context, list []Candidate) error {
 	plan.Controllers = nil
 	for i := range list {
 		spec := Controller(fmt.Sprintf("candidate %d", len(s.all)+i+1), &list[i])
+		if around := s.o.Around; around != nil {
+			alone := spec.New
+			spec.New = func() (sim.Controller, error) {
+				c, err := alone()
+				if err != nil {
+					return nil, err
+				}
+				return around(c), nil
+			}
+		}
 		plan.Controllers = append(plan.Controllers, spec)
 	}
 	res, err := benchmark.Run(ctx, &plan, s.o.Run)

@@ -185,3 +185,28 @@ func TestManifest(t *testing.T) {
 		t.Errorf("a candidate of another application gives %v", err)
 	}
 }
+
+// frugal takes a replica away from whatever its controller asks for.
+type frugal struct{ sim.Controller }
+
+func (f frugal) WatchesPods() bool { return true }
+
+func (f frugal) Decide(v *sim.View, dst []sim.ScaleRequest) ([]sim.ScaleRequest, error) {
+	dst, err := f.Controller.Decide(v, dst)
+	for i := range dst {
+		dst[i].Replicas = max(dst[i].Replicas-1, 1)
+	}
+	return dst, err
+}
+
+// What a candidate meets besides counts: the same candidates come to less with a replica less.
+func TestSearchAround(t *testing.T) {
+	o := Options{Trials: 7, Seed: 1}
+	alone := find(t, o)
+	o.Around = func(c sim.Controller) sim.Controller { return frugal{c} }
+	for i, c := range find(t, o).All {
+		if before := alone.All[i]; !cmp.Equal(before.Params, c.Params) || c.Score.Replicas >= before.Score.Replicas {
+			t.Errorf("candidate %d: %+v, alone %+v", i, c.Score, before.Score)
+		}
+	}
+}

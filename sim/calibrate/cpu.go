@@ -407,15 +407,16 @@ func (m *model) fitCPU(s int, all []*observed, sims []simulated, before, cur *nu
 			file := d.floor[i] * m.speed
 			e := estimate{best.b[j] * file, best.se[j] * file}
 			cur.cpu[o] = e.value
-			l.op(o, fieldCPU, m.cpu[o], e, n)
+			tied := len(group) > 1 && !best.alike
+			l.op(o, fieldCPU, m.cpu[o], e, n, tied)
 			if w := d.wake[i] * m.speed; !best.wake && m.wake[o] > 0 {
 				e = estimate{best.b[j] * w, best.se[j] * w}
 				cur.wake[o] = e.value
-				l.op(o, fieldWake, m.wake[o], e, n)
+				l.op(o, fieldWake, m.wake[o], e, n, tied)
 			}
 		}
 		if len(group) > 1 && !best.alike {
-			l.keep(m.proportion(d, group, fieldCPU), d.whyGroup(best, group), "record other mixes of endpoints, for instance one endpoint alone")
+			l.keep(m.proportion(d, group, fieldCPU), d.whyGroup(best, group, d.meanFloor(group, estimate{best.b[j] * m.speed, best.se[j] * m.speed})), "record other mixes of endpoints, for instance one endpoint alone")
 		}
 	}
 	if len(best.groups) == 0 {
@@ -436,8 +437,22 @@ func (m *model) fitCPU(s int, all []*observed, sims []simulated, before, cur *nu
 		w := d.wake[i] * m.speed
 		e := estimate{best.b[j] * w, best.se[j] * w}
 		cur.wake[o] = e.value
-		l.op(o, fieldWake, m.wake[o], e, n)
+		l.op(o, fieldWake, m.wake[o], e, n, len(d.ops) > 1)
 	}
+}
+
+// meanFloor is the mean CPU of the visits of a group with a common factor, which is identified even if the proportion of its
+// operations is not.
+func (d *cpuData) meanFloor(group []int, factor estimate) estimate {
+	visits, floor := 0.0, 0.0
+	for i := range d.rows {
+		for _, j := range group {
+			visits += d.rows[i].visits[j]
+			floor += d.rows[i].visits[j] * d.floor[j]
+		}
+	}
+	mean := ratio(floor, visits)
+	return estimate{mean * factor.value, mean * factor.se}
 }
 
 // proportion names the operations of a group.
@@ -449,8 +464,8 @@ func (m *model) proportion(d *cpuData, group []int, field string) string {
 	return m.app.Services[d.service].Name + " " + field + " of " + strings.Join(names, " : ")
 }
 
-// whyGroup says why operations were not told apart.
-func (d *cpuData) whyGroup(f *cpuFit, group []int) string {
+// whyGroup says why operations were not told apart, and what is known of them: their mean.
+func (d *cpuData) whyGroup(f *cpuFit, group []int, mean estimate) string {
 	least, most := math.Inf(1), 0.0 // relative standard errors of their factors
 	if f.apart.se != nil {
 		for _, j := range group {
@@ -463,7 +478,8 @@ func (d *cpuData) whyGroup(f *cpuFit, group []int) string {
 	if most > 0 && !math.IsInf(most, 0) && f.apart.condition <= maxCondition {
 		why = fmt.Sprintf("each alone has a standard error of %.0f-%.0f %%", 100*least, 100*most)
 	}
-	return why + fmt.Sprintf(" in all %d intervals, so only a weighted combination is known; they keep the application's proportion", len(d.rows))
+	value, se := rounded(mean.value, mean.se)
+	return why + fmt.Sprintf(" in all %d intervals, so only the mean of their visits is known, %s +- %s ms; they keep the application's proportion", len(d.rows), value, se)
 }
 
 // whyBase says why idle CPU was not fitted.

@@ -30,11 +30,18 @@ type edit struct {
 }
 
 // note is what the comment of a changed line says of one number.
-type note struct{ key, value, se, was string }
+type note struct {
+	key, value, se, was string
+	tied                bool // only the mean with other operations is known that well
+}
 
 // text is the note; with its key where a line holds several numbers.
 func (n note) text(withKey bool) string {
-	s := n.value + " +- " + n.se + " (was " + n.was + ")"
+	s := n.value + " +- " + n.se
+	if n.tied {
+		s += tiedMark
+	}
+	s += " (was " + n.was + ")"
 	if withKey {
 		s = n.key + " " + s
 	}
@@ -205,7 +212,10 @@ func apply(line string, edits []edit) string {
 // fittedMark begins what this package writes into comments.
 const fittedMark = "# fitted: "
 
-var oldNote = regexp.MustCompile(`^(?:([\w.]+) )?(\S+) \+- (\S+) \(was (\S+)\)$`)
+// tiedMark follows a standard error that holds for the mean of several operations.
+const tiedMark = " tied"
+
+var oldNote = regexp.MustCompile(`^(?:([\w.]+) )?(\S+) \+- (\S+)(` + tiedMark + `)? \(was (\S+)\)$`)
 
 // withNotes puts notes into a line's comment, in place of older ones on the same keys and before what else it says.
 func withNotes(line string, notes []note) string {
@@ -220,7 +230,7 @@ func withNotes(line string, notes []note) string {
 			if m == nil || m[1] == "" || slices.ContainsFunc(notes, func(n note) bool { return n.key == m[1] }) {
 				continue
 			}
-			all = append(all, note{m[1], m[2], m[3], m[4]})
+			all = append(all, note{key: m[1], value: m[2], se: m[3], was: m[5], tied: m[4] != ""})
 		}
 	}
 	texts := make([]string, len(all))

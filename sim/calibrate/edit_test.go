@@ -84,9 +84,9 @@ func TestEdit(t *testing.T) {
 
 // A note on another number of the same line is kept, one on the same number is replaced.
 func TestNotesAreKept(t *testing.T) {
-	line := "- {name: y, cpu_ms: 0.40, wait_ms: 1.1} # fitted: cpu_ms 0.40 +- 0.02 (was 0.38), wait_ms 1.1 +- 0.2 (was 1); rec"
-	got := withNotes(line, []note{{"wait_ms", "1.2", "0.1", "1.1"}})
-	want := "- {name: y, cpu_ms: 0.40, wait_ms: 1.1} # fitted: wait_ms 1.2 +- 0.1 (was 1.1), cpu_ms 0.40 +- 0.02 (was 0.38); rec"
+	line := "- {name: y, cpu_ms: 0.40, wait_ms: 1.1} # fitted: cpu_ms 0.40 +- 0.02 tied (was 0.38), wait_ms 1.1 +- 0.2 (was 1); rec"
+	got := withNotes(line, []note{{"wait_ms", "1.2", "0.1", "1.1", false}})
+	want := "- {name: y, cpu_ms: 0.40, wait_ms: 1.1} # fitted: wait_ms 1.2 +- 0.1 (was 1.1), cpu_ms 0.40 +- 0.02 tied (was 0.38); rec"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

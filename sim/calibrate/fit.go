@@ -196,7 +196,7 @@ func (m *model) result(l *ledger, all []*observed, usual []float64, cur numbers)
 	for i := range r.Fitted {
 		f := &r.Fitted[i]
 		f.Text, f.Wide = rounded(f.Value, f.SE)
-		changes = append(changes, change{f.op, f.service, f.field, note{value: f.Text, se: f.Wide, was: plain(f.Was)}})
+		changes = append(changes, change{f.op, f.service, f.field, note{value: f.Text, se: f.Wide, was: plain(f.Was), tied: f.Tied}})
 	}
 	var err error
 	if r.Text, err = m.write(changes); err != nil {

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/grlscaler/grlscaler/sim/rng"
 	"github.com/grlscaler/grlscaler/sim/trace"
 	"github.com/grlscaler/grlscaler/sim/validate"
 )
@@ -296,5 +299,60 @@ func TestCrossValidate(t *testing.T) {
 		if s := validate.Summarise(cv.Rows, validate.CPU, class, validate.IsKind(validate.OfService)); s.N < 5 || s.Median > 0.06 {
 			t.Errorf("median CPU error of %d rows is %.3f", s.N, s.Median)
 		}
+	}
+}
+
+// Recordings of one mix of endpoints, of which only the total rate is known, as Istio's own metrics have it: front's operations are tied, and
+// what is known of them is their mean, 0.75 of page and 0.25 of ping. The application's proportion is wrong (24 to 4, not 16 to 6).
+func TestTiedOperations(t *testing.T) {
+	app := decode(t, shop)
+	var recs []validate.Named
+	for i, p := range []stage{
+		{1, []float64{1.5, 0.5}, []int{1, 1, 1}}, {1, []float64{1.5, 0.5}, []int{3, 3, 3}}, {1, []float64{6, 2}, []int{1, 1, 1}}, {1, []float64{15, 5}, []int{1, 1, 1}},
+		{1, []float64{24, 8}, []int{2, 2, 1}}, {1, []float64{36, 12}, []int{2, 2, 2}}, {1, []float64{45, 15}, []int{3, 3, 3}},
+	} {
+		rec := record(t, app, fmt.Sprint(i), time.Minute, rng.Derive(3, "tied", i), p)
+		rows := rec.Recording.Endpoints
+		no := trace.NoValue()
+		rec.Recording.Endpoints = []trace.EndpointRow{{Endpoint: trace.TotalEndpoint, RPS: rows[0].RPS + rows[1].RPS, P50Ms: no, P95Ms: no, P99Ms: no, ErrorRate: no, MeanMs: no}}
+		recs = append(recs, rec)
+	}
+	r := fit(t, guess(), recs, Options{Rounds: 4, Replications: 2, Fit: []string{"cpu"}})
+	tied := map[string]bool{}
+	for _, f := range r.Fitted {
+		tied[f.Key] = f.Tied
+	}
+	for _, f := range r.Fitted {
+		if got, want := f.Tied, strings.HasPrefix(f.Key, "front.p"); got != want {
+			t.Errorf("%s is tied: %v", f.Key, got)
+		}
+	}
+	if _, ok := tied["front.ping.cpu_ms"]; !ok {
+		t.Fatalf("not fitted: %+v", r.Kept)
+	}
+	mean := regexp.MustCompile(`only the mean of their visits is known, (\S+) \+- (\S+) ms`)
+	found := false
+	for _, k := range r.Kept {
+		m := mean.FindStringSubmatch(k.Reason)
+		if m == nil {
+			continue
+		}
+		found = true
+		value, _ := strconv.ParseFloat(m[1], 64)
+		se, _ := strconv.ParseFloat(m[2], 64)
+		if want := 0.75*16 + 0.25*6; !(math.Abs(value-want) <= 3*se) || se > 0.1*want {
+			t.Errorf("front's visits cost %s, want %v", m[0], want)
+		}
+	}
+	if !found {
+		t.Errorf("no mean is given: %+v", r.Kept)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool {
+		return strings.Contains(w, `recording "0" has no rates by endpoint, only their total: the mix of shop (weight) was taken, and what operations of front cost cannot be told apart`)
+	}) {
+		t.Errorf("warnings: %q", r.Warnings)
+	}
+	if !strings.Contains(string(r.Text), " tied (was 24)") {
+		t.Errorf("the file does not say what is tied:\n%s", r.Text)
 	}
 }

@@ -163,6 +163,10 @@ func (m *model) cutBlocks(o *observed) error {
 	for _, w := range load.Warnings {
 		o.notes = append(o.notes, fmt.Sprintf("recording %q: %s", o.Name, w))
 	}
+	if len(names) > 1 && o.onlyTotal() {
+		o.notes = append(o.notes, fmt.Sprintf("recording %q has no rates by endpoint, only their total: the mix of %s (weight) was taken, and what operations of %s cost cannot be told apart; "+
+			"import rates by route (docs/import.md)", o.Name, m.app.Name, m.app.Services[m.app.Entry].Name))
+	}
 	o.load = load
 	window := sim.WindowTicks * sim.Tick
 	o.length = o.Meta.Interval
@@ -195,6 +199,11 @@ func (m *model) cutBlocks(o *observed) error {
 		o.blocks = append(o.blocks, b)
 	}
 	return nil
+}
+
+// onlyTotal tells whether rates are known for all endpoints together alone.
+func (o *observed) onlyTotal() bool {
+	return !slices.ContainsFunc(o.Endpoints, func(r trace.EndpointRow) bool { return r.Endpoint != trace.TotalEndpoint })
 }
 
 // endpointLatencies finds the recorded latencies by interval and endpoint.

@@ -19,6 +19,9 @@ type Fitted struct {
 	SE         float64 // standard error
 	Intervals  int     // how many stretches of the recordings it rests on; starts, for a start-up
 	Text, Wide string  // Value and SE as the file has them
+	// Tied: only one factor was fitted for it and the same number of other operations. SE is that of the factor: it holds for their mean,
+	// and for each as far as the application's proportion is right.
+	Tied bool
 
 	op, service int
 	field       string
@@ -41,8 +44,8 @@ type ledger struct {
 	kept   []Kept
 }
 
-func (l *ledger) op(o int, field string, was float64, e estimate, n int) {
-	l.fitted = append(l.fitted, Fitted{Key: l.m.opKey(o, field), Was: was, Value: e.value, SE: e.se, Intervals: n, op: o, service: -1, field: field})
+func (l *ledger) op(o int, field string, was float64, e estimate, n int, tied bool) {
+	l.fitted = append(l.fitted, Fitted{Key: l.m.opKey(o, field), Was: was, Value: e.value, SE: e.se, Intervals: n, Tied: tied, op: o, service: -1, field: field})
 }
 
 func (l *ledger) service(s int, field string, was float64, e estimate, n int) {

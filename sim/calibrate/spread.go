@@ -49,7 +49,7 @@ func (m *model) fitSpread(s int, all []*observed, sims []simulated, cur *numbers
 			}
 			k := math.Min(fit.b[0], mostSpread / *x.was)
 			*x.now = k * *x.was
-			l.op(o, x.field, *x.was, estimate{*x.now, fit.se[0] * *x.was}, len(rows.y))
+			l.op(o, x.field, *x.was, estimate{*x.now, fit.se[0] * *x.was}, len(rows.y), len(ops) > 1)
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (m *model) fitWait(s int, all []*observed, sims []simulated, before, cur *n
 			e := estimate{fit.b[g] * unit[j], fit.se[g] * unit[j]}
 			cur.wait[ops[j]] = e.value
 			if unit[j] > 0 {
-				l.op(ops[j], fieldWait, m.wait[ops[j]], e, len(rows))
+				l.op(ops[j], fieldWait, m.wait[ops[j]], e, len(rows), len(group) > 1)
 			}
 		}
 		if len(group) > 1 {

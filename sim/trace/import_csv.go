@@ -12,7 +12,7 @@ var totalColumns = []string{"rps", TotalEndpoint}
 // timestamp), then either one column rps (requests per second of all endpoints together) or one column for each
 // endpoint. A row's rate is that from its time to the next row's. file is the name used in messages.
 func ImportCSV(r io.Reader, file string, opt ImportOptions) (*Recording, error) {
-	w, err := readWide(r, file, func(cols []string, out *findings) []bool { return rateColumns(cols, file, opt.RateColumn, out) })
+	w, err := readWide(r, file, nil, func(cols []string, out *findings) []bool { return rateColumns(cols, file, opt.RateColumn, out) })
 	if err != nil {
 		return nil, err
 	}

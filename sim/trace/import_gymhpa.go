@@ -35,7 +35,8 @@ var gymNotes = []string{
 }
 
 // ImportGymHPA reads the wide CSV of gym-hpa: column date, then <service>_num_pods, _desired_replicas, _cpu_usage,
-// _mem_usage, _traffic_in, _traffic_out, _latency for each service, renamed by [ServiceNames].
+// _mem_usage, _traffic_in, _traffic_out, _latency for each service, renamed by [ServiceNames]. A file without a header, as gym-hpa leaves
+// it, is taken to have the columns that gym-hpa writes.
 //
 // gym-hpa records no request rate. With KbitPerRequest the rate of the entry service (frontend, or leader for Redis)
 // is estimated as its received traffic over that figure, which the user must have measured: received traffic
@@ -53,7 +54,7 @@ func ImportGymHPA(r io.Reader, file string, opt ImportOptions) (*Recording, erro
 	if k := opt.KbitPerRequest; !(k >= 0 && k <= 1e9) {
 		return nil, fmt.Errorf("%v kbit per request is not a number from 0 to 1e9", k)
 	}
-	w, err := readWide(r, file, func(cols []string, out *findings) []bool { return gymColumns(cols, file, out) })
+	w, err := readWide(r, file, gymImplied, func(cols []string, out *findings) []bool { return gymColumns(cols, file, out) })
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +84,11 @@ func ImportGymHPA(r io.Reader, file string, opt ImportOptions) (*Recording, erro
 // gymColumns says which columns are used, and reports those that cannot be gym-hpa's.
 func gymColumns(cols []string, file string, out *findings) []bool {
 	use := make([]bool, len(cols))
+	if isDate(cols[0]) { // gymImplied did not know it
+		out.errorf(CodeFields, file, 1, "", "add a header line: date and <service>"+strings.Join(gymSuffixes, ", "),
+			"there is no header, and %d fields are not the %d or %d that gym-hpa writes", len(cols), gymWidth(0), gymWidth(1))
+		return use
+	}
 	for i, c := range cols {
 		service, suffix := gymSplit(c)
 		switch {

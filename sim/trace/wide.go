@@ -43,8 +43,8 @@ var dateLayouts = []struct {
 }
 
 // readWide reads such a file. header is called once with the columns and their findings list and says which are
-// numbers to be read; time columns are not among them.
-func readWide(r io.Reader, file string, header func(cols []string, out *findings) (use []bool)) (*wide, error) {
+// numbers to be read; time columns are not among them. implied, if not nil, gives names to a first row that is no header (nil if it is one).
+func readWide(r io.Reader, file string, implied func(first []string) []string, header func(cols []string, out *findings) (use []bool)) (*wide, error) {
 	out := newFindings(0)
 	cr := csv.NewReader(r)
 	cr.ReuseRecord = true
@@ -62,6 +62,12 @@ func readWide(r io.Reader, file string, header func(cols []string, out *findings
 	}
 	names := slices.Clone(first)
 	names[0] = strings.TrimPrefix(names[0], "\ufeff")
+	var row []string // the first row, if it is no header
+	if implied != nil {
+		if cols := implied(names); cols != nil {
+			row, names = names, cols
+		}
+	}
 	timeCol := w.timeColumn(names, out)
 	use := header(names, out)
 	if out.errors > 0 {
@@ -75,7 +81,7 @@ func readWide(r io.Reader, file string, header func(cols []string, out *findings
 		}
 	}
 	w.values = make([][]float64, len(fields))
-	w.readRows(cr, names, timeCol, fields, out)
+	w.readRows(cr, row, names, timeCol, fields, out)
 	if out.errors == 0 && len(w.times) == 0 {
 		out.errorf(CodeNoRows, file, 0, "", "give a file with numbers", "has a header but no rows")
 	}
@@ -102,12 +108,16 @@ func (w *wide) timeColumn(names []string, out *findings) int {
 	return found
 }
 
-// readRows reads the lines below the header.
-func (w *wide) readRows(cr *csv.Reader, names []string, timeCol int, fields []int, out *findings) {
+// readRows reads the lines below the header, and before them the first line where that is none.
+func (w *wide) readRows(cr *csv.Reader, first, names []string, timeCol int, fields []int, out *findings) {
 	var origin time.Time // times are counted from here until the first row's is known
 	unit, numeric := timeUnits[names[timeCol]]
 	for {
-		rec, err := cr.Read()
+		rec, err := first, error(nil)
+		if first == nil {
+			rec, err = cr.Read()
+		}
+		first = nil
 		if err == io.EOF {
 			return
 		}
@@ -174,6 +184,16 @@ func (w *wide) number(text string, line int, col string, unit time.Duration, out
 		return 0, false
 	}
 	return micros(v), true
+}
+
+// isDate tells whether a text is a date that is understood.
+func isDate(text string) bool {
+	for _, l := range dateLayouts {
+		if _, err := time.Parse(l.layout, text); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // date reads a time given as a date. The first one becomes the origin.
