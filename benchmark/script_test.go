@@ -62,6 +62,7 @@ type scriptEngine struct{ add func(h []sim.Histogram) }
 func (scriptEngine) Reset(uint64, []int) error                  { panic("not stepped") }
 func (scriptEngine) Step(sim.TickLoad)                          { panic("not stepped") }
 func (scriptEngine) Scale(sim.ScaleRequest) sim.ScaleResult     { panic("not stepped") }
+func (scriptEngine) Happen(*sim.Event)                          { panic("not stepped") }
 func (scriptEngine) State() *sim.State                          { panic("not stepped") }
 func (e scriptEngine) AddLatencies(perEndpoint []sim.Histogram) { e.add(perEndpoint) }
 

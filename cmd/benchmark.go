@@ -61,7 +61,7 @@ benchmark goes on where it stopped when it is started again.
   grlscaler benchmark --trace my-recording --cfgs ""
   grlscaler benchmark --controllers hpa:tuned,hpa:cpu-60,oracle --scenarios rushsale --seeds 10
   grlscaler benchmark --suite headline
-  grlscaler benchmark --suite incidents --incidents blip,saturated-spike-10s`,
+  grlscaler benchmark --suite incidents --incidents blip,slow-dependency --controllers policy:gat_ppo,hpa:cpu-50`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if seeds < 1 || seeds > 10_000 {
 				return usagef("--seeds %d: must be from 1 to 10000", seeds)
@@ -93,6 +93,9 @@ benchmark goes on where it stopped when it is started again.
 					return err
 				}
 				s := suite{names: incidentNames, engine: engine, seeds: run.seeds, workers: run.workers, trials: trials, out: run.out}
+				if c.Flags().Changed("controllers") {
+					s.words = run.controllers
+				}
 				return s.do(c.Context(), w)
 			default:
 				return usagef("--suite %s: unknown; one of headline, incidents", suiteName)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/grlscaler/grlscaler/benchmark/tune"
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/sim"
+	"github.com/grlscaler/grlscaler/sim/hpa"
 )
 
 // suite is one call of benchmark --suite incidents.
@@ -24,7 +26,8 @@ type suite struct {
 	engine  *engineKind
 	seeds   []uint64
 	workers int
-	trials  int // of the tuned HPA; 0 for none
+	trials  int      // of the tuned HPA; 0 for none
+	words   []string // controllers beside those of the incidents
 	out     string
 }
 
@@ -59,6 +62,9 @@ func (s *suite) do(ctx context.Context, w *world) error {
 	for i, x := range list {
 		progress.line(false, "incident %d of %d: %s", i+1, len(list), x.Name)
 		controllers, settings, err := s.controllers(ctx, x)
+		if err == nil {
+			controllers, err = s.withWords(controllers, x)
+		}
 		if err == nil {
 			var outcomes []incidents.Outcome
 			outcomes, err = incidents.Run(ctx, x, controllers, incidents.Options{Seeds: s.seeds, Workers: s.workers, NewEngine: s.engine.make})
@@ -149,6 +155,26 @@ func (s *suite) controllers(ctx context.Context, x *incidents.Incident) ([]incid
 		return x.Disturb(c), nil
 	}}
 	return append([]incidents.Controller{all[0], tuned}, all[1:]...), found.Best.Describe(), nil
+}
+
+// withWords adds the controllers that the user names, before the bound.
+func (s *suite) withWords(controllers []incidents.Controller, x *incidents.Incident) ([]incidents.Controller, error) {
+	specs, err := controllerSpecs(s.words, &loadedApp{App: x.App, rules: hpa.DefaultConfig()}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("incident %s: %w", x.Name, err)
+	}
+	last := len(controllers) - 1
+	out := slices.Clone(controllers[:last])
+	for _, spec := range specs {
+		out = append(out, incidents.Controller{Name: spec.Name, New: func() (sim.Controller, error) {
+			c, err := spec.New()
+			if err != nil {
+				return nil, err
+			}
+			return x.Disturb(c), nil
+		}})
+	}
+	return append(out, controllers[last]), nil
 }
 
 func printIncident(out io.Writer, x *incidents.Incident, controllers []incidents.Controller, outcomes []incidents.Outcome, settings string) error {

@@ -40,7 +40,10 @@ type Service struct {
 	StartupCPUMs  float64       // CPU that a pod needs before it can answer; it runs at its limit meanwhile
 	WarmupCalls   float64       // visits after which the extra CPU of a cold replica has fallen to 1/e
 	WarmupFactor  float64       // CPU per visit of a cold replica relative to a warm one; 1 = no warm-up
+	WarmupCPUMs   float64       // CPU that a pod uses beside its requests once it is ready, on one core at most: compiling, filling caches
 	Grace         time.Duration // how long a removed pod drains
+	RemovalLag    time.Duration // how long balancers go on sending to a removed pod
+	PreStop       time.Duration // how long a removed pod serves as before, its preStop hook; then it takes no new visits
 
 	Stateful      bool
 	Workers       int     // visits that one replica runs at once, calls that they wait for included; 0 = no limit
@@ -113,10 +116,13 @@ type Endpoint struct {
 // Pool is a group of equal nodes.
 type Pool struct {
 	Name             string
-	Nodes            int
-	CPUMillis        float64 // allocatable per node
-	MemMiB           float64 // allocatable per node
-	SpeedFactor      float64 // work per CPU-second relative to the reference platform
+	Nodes            int           // at the start, and at least
+	MaxNodes         int           // with those that a cluster autoscaler adds for pending pods; below Nodes: none
+	NodeDelay        time.Duration // from a pod that finds no room to the new node
+	NodeIdle         time.Duration // after which an empty node of those goes
+	CPUMillis        float64       // allocatable per node
+	MemMiB           float64       // allocatable per node
+	SpeedFactor      float64       // work per CPU-second relative to the reference platform
 	PricePerCoreHour float64
 }
 
@@ -133,14 +139,17 @@ func (a *App) ServiceIndex(name string) int {
 	return -1
 }
 
-// NumNodes is the number of nodes of all pools.
+// NumNodes is the number of nodes of all pools, those that may be added included.
 func (a *App) NumNodes() int {
 	n := 0
 	for i := range a.Pools {
-		n += a.Pools[i].Nodes
+		n += a.Pools[i].Most()
 	}
 	return n
 }
+
+// Most is the number of nodes that a pool can have.
+func (p *Pool) Most() int { return max(p.Nodes, p.MaxNodes) }
 
 // Variant is a copy whose services and pools may be given other resources, replicas and start-up times before an engine is made
 // of it. Operations and endpoints are shared and must stay as they are. The fluid engine's response is measured anew.

@@ -150,16 +150,40 @@ func (d *appDecoder) pools() {
 		if y.Nodes < 1 {
 			d.fail(path+".nodes", "must be at least 1, found %d", y.Nodes)
 		}
-		nodes += max(y.Nodes, 0)
+		pool := Pool{Name: y.Name, Nodes: y.Nodes, CPUMillis: y.CPUM, MemMiB: y.MemMiB, SpeedFactor: y.SpeedFactor, PricePerCoreHour: y.PricePerCoreHour}
+		d.autoscale(path+".autoscale", y, &pool)
+		nodes += max(min(pool.Most(), maxNodes+1), 0)
 		d.upTo(path+".cpu_m", y.CPUM, maxMillis)
 		d.positive(path+".mem_mib", y.MemMiB)
 		d.speed(path+".speed_factor", y.SpeedFactor)
 		d.positive(path+".price_per_core_hour", y.PricePerCoreHour)
-		d.app.Pools = append(d.app.Pools, Pool{Name: y.Name, Nodes: y.Nodes, CPUMillis: y.CPUM, MemMiB: y.MemMiB, SpeedFactor: y.SpeedFactor, PricePerCoreHour: y.PricePerCoreHour})
+		d.app.Pools = append(d.app.Pools, pool)
 	}
 	if nodes > maxNodes {
 		d.fail("pools", "%d nodes; at most %d are supported", nodes, maxNodes)
 	}
+}
+
+// autoscale reads how a pool grows.
+func (d *appDecoder) autoscale(path string, y *yamlPool, p *Pool) {
+	a := y.Autoscale
+	if a == nil {
+		return
+	}
+	if a.Max < y.Nodes {
+		d.fail(path+".max", "must be at least nodes (%d), found %d", y.Nodes, a.Max)
+	}
+	if a.DelayS == nil {
+		d.fail(path+".delay_s", "missing; say how long a node takes from a pod that finds no room until it is there, in s")
+		return
+	}
+	idle := float64(defaultIdleS)
+	if a.IdleS != nil {
+		idle = *a.IdleS
+	}
+	d.bounded(path+".delay_s", *a.DelayS, 0, maxTimeS)
+	d.bounded(path+".idle_s", idle, 0, maxTimeS)
+	p.MaxNodes, p.NodeDelay, p.NodeIdle = a.Max, seconds(*a.DelayS), seconds(idle)
 }
 
 // acyclic refuses cycles among operations, and among services: the flows of a service that is both above and

@@ -43,8 +43,13 @@ type yamlService struct {
 	Warmup struct {
 		Calls  float64 `yaml:"calls"`
 		Factor float64 `yaml:"factor"`
+		CPUMs  float64 `yaml:"cpu_ms"`
 	} `yaml:"warmup"`
-	GraceS       *float64        `yaml:"grace_s"`
+	GraceS  *float64 `yaml:"grace_s"`
+	Removal *struct {
+		LagS     *float64 `yaml:"lag_s"`
+		PreStopS float64  `yaml:"pre_stop_s"`
+	} `yaml:"removal"`
 	Stateful     bool            `yaml:"stateful"`
 	Workers      int             `yaml:"workers"`
 	Cores        int             `yaml:"cores"`
@@ -96,6 +101,11 @@ type yamlPool struct {
 	MemMiB           float64 `yaml:"mem_mib"`
 	SpeedFactor      float64 `yaml:"speed_factor"`
 	PricePerCoreHour float64 `yaml:"price_per_core_hour"`
+	Autoscale        *struct {
+		Max    int      `yaml:"max"`
+		DelayS *float64 `yaml:"delay_s"`
+		IdleS  *float64 `yaml:"idle_s"`
+	} `yaml:"autoscale"`
 }
 
 // Bounds that no real deployment reaches; they keep a slip of the pen from exhausting memory.
@@ -114,6 +124,8 @@ const (
 	maxSpeed      = 1000   // a platform is not that many times as fast as another, or as slow
 	defaultTimeMs = 30_000 // client timeout where none is given: that of the source system's load generator
 	defaultGraceS = 30     // Kubernetes' terminationGracePeriodSeconds
+	defaultLagS   = 1      // kube-proxy's --iptables-min-sync-period; the endpoints themselves change without delay
+	defaultIdleS  = 600    // Cluster Autoscaler's --scale-down-unneeded-time
 )
 
 // DecodeApp reads an application file (format: docs/applications.md). name is the file's name for messages.
@@ -302,12 +314,13 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		v, lo, hi float64
 	}{
 		{"startup.fixed_s", y.Startup.FixedS, 0, maxTimeS}, {"startup.jitter_s", y.Startup.JitterS, 0, maxTimeS}, {"startup.cpu_ms", y.Startup.CPUMs, 0, maxTimeMs},
-		{"warmup.calls", y.Warmup.Calls, 0, maxMagnitude}, {"warmup.factor", y.Warmup.Factor, 1, 1000}, {"grace_s", *y.GraceS, 0, maxTimeS},
+		{"warmup.calls", y.Warmup.Calls, 0, maxMagnitude}, {"warmup.factor", y.Warmup.Factor, 1, 1000}, {"warmup.cpu_ms", y.Warmup.CPUMs, 0, maxTimeMs}, {"grace_s", *y.GraceS, 0, maxTimeS},
 		{"workers", float64(y.Workers), 0, maxCount}, {"cores", float64(y.Cores), 1, maxCores}, {"max_visits", float64(y.MaxVisits), 0, maxCount},
 		{"base_cpu_m", y.BaseCPUM, 0, maxMagnitude}, {"sleep_ms", y.SleepMs, 0, maxTimeMs}, {"mem_base_mib", y.MemBaseMiB, 0, maxMagnitude}, {"mem_per_rps_mib", y.MemPerRPSMiB, 0, maxMagnitude},
 	} {
 		d.bounded(path+"."+n.key, n.v, n.lo, n.hi)
 	}
+	lag, preStop := d.removal(path+".removal", y)
 	if y.CPULimitM > 0 && !(y.CPULimitM-y.BaseCPUM >= 1) {
 		d.fail(path+".base_cpu_m", "an idle replica uses %v m of its limit of %v m, which leaves less than 1 m for requests", y.BaseCPUM, y.CPULimitM)
 	}
@@ -315,9 +328,32 @@ func (d *appDecoder) service(path string, y *yamlService) {
 		Name: y.Name, CPURequestMillis: y.CPURequestM, CPULimitMillis: y.CPULimitM, MemRequestMiB: y.MemRequestMiB, MemLimitMiB: y.MemLimitMiB,
 		MinReplicas: r.Min, MaxReplicas: r.Max, InitialReplicas: r.Initial,
 		StartupFixed: seconds(y.Startup.FixedS), StartupJitter: seconds(y.Startup.JitterS), StartupCPUMs: y.Startup.CPUMs,
-		WarmupCalls: y.Warmup.Calls, WarmupFactor: y.Warmup.Factor, Grace: seconds(*y.GraceS),
+		WarmupCalls: y.Warmup.Calls, WarmupFactor: y.Warmup.Factor, WarmupCPUMs: y.Warmup.CPUMs, Grace: seconds(*y.GraceS), RemovalLag: lag, PreStop: preStop,
 		Stateful: y.Stateful, Workers: y.Workers, Cores: y.Cores, MaxVisits: y.MaxVisits, Balancing: y.Balancing, BaseCPUMillis: y.BaseCPUM, SleepMs: y.SleepMs, MemBaseMiB: y.MemBaseMiB, MemPerRPSMiB: y.MemPerRPSMiB,
 	})
+}
+
+// removal reads what a removed pod goes through. Without the section balancers know at once, which is what a preStop hook longer than
+// the lag comes to.
+func (d *appDecoder) removal(path string, y *yamlService) (lag, preStop time.Duration) {
+	r := y.Removal
+	if r == nil {
+		return 0, 0
+	}
+	lagS := float64(defaultLagS)
+	if r.LagS != nil {
+		lagS = *r.LagS
+	}
+	for _, n := range []struct {
+		key string
+		v   float64
+	}{{"lag_s", lagS}, {"pre_stop_s", r.PreStopS}} {
+		d.bounded(path+"."+n.key, n.v, 0, maxTimeS)
+		if n.v > *y.GraceS {
+			d.fail(path+"."+n.key, "%v is beyond grace_s (%v), when the pod is gone; lower it, or give the pod more grace", n.v, *y.GraceS)
+		}
+	}
+	return seconds(lagS), seconds(r.PreStopS)
 }
 
 const (

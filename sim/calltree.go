@@ -40,9 +40,8 @@ func (a *App) compileTree() {
 }
 
 // composeTimes fills ops with the mean time of one visit, calls included, endpoints with that of one request, and own,
-// unless it is nil, with the part of a visit's mean that is spent in its own service.
-func composeTimes(app *App, x *response, perf []servicePerf, ops, endpoints []duration, own []float64) {
-	t := &app.graph.tree
+// unless it is nil, with the part of a visit's mean that is spent in its own service. t is the application's tree, with waits of now.
+func composeTimes(app *App, x *response, t *callTree, perf []servicePerf, ops, endpoints []duration, own []float64) {
 	calls, first := t.calls, 0
 	for i := range t.ops {
 		op := &t.ops[i]

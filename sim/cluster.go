@@ -20,7 +20,13 @@ type pod struct {
 	eventAt      time.Duration // when it becomes ready, or is gone
 	readyChanged time.Duration
 	served       float64 // visits served: how warm it is
+	warmupMs     float64 // CPU left of what it uses beside its requests (Service.WarmupCPUMs); the fluid engine counts it down
+	warmupMillis float64 // and used so over the last window
+	stranded     float64 // requests that it will not have answered when its grace is over; only the fluid engine counts them
 	replica      int32   // its slot in the request-level engine, -1 for none
+	revision     int32   // grows with each rolling update of its service
+	removedAt    time.Duration
+	stage        removalStage // of a removed pod
 }
 
 // cluster holds pods and nodes and moves them through their phases. It knows nothing of load.
@@ -34,12 +40,22 @@ type cluster struct {
 	// ready replicas in the form that the queueing model needs, kept up to date by refresh
 	capacity []serviceCapacity
 	changed  bool // ready replicas, their nodes or quotas changed since the window began
+
+	refused   []float64 // [service] share of its visits that are sent to removed pods and fail
+	refusing  int       // services of which some are
+	lost      []float64 // [service] stranded requests of pods that have ended, until somebody takes them in
+	anyLost   bool
+	rollouts  []rollout // [service]
+	grow      nodeGrowth
+	firstNode []int // [pool]
 }
 
 const never = time.Duration(math.MaxInt64)
 
 func newCluster(app *App, st *State) *cluster {
-	c := &cluster{app: app, st: st, pods: make([][]pod, len(app.Services)), start: rng.New(0, "start-up"), capacity: make([]serviceCapacity, len(app.Services))}
+	n := len(app.Services)
+	c := &cluster{app: app, st: st, pods: make([][]pod, n), start: rng.New(0, "start-up"), capacity: make([]serviceCapacity, n),
+		refused: make([]float64, n), lost: make([]float64, n), rollouts: make([]rollout, n), grow: newNodeGrowth(app)}
 	for s := range c.pods {
 		c.pods[s] = make([]pod, 0, 2*app.Services[s].MaxReplicas+4)
 	}
@@ -49,7 +65,8 @@ func newCluster(app *App, st *State) *cluster {
 	st.Services = make([]ServiceState, len(app.Services))
 	st.Endpoints = make([]EndpointState, len(app.Endpoints))
 	for p := range app.Pools {
-		for range app.Pools[p].Nodes {
+		c.firstNode = append(c.firstNode, len(st.Nodes))
+		for range app.Pools[p].Most() {
 			st.Nodes = append(st.Nodes, NodeState{Pool: p})
 		}
 	}
@@ -67,10 +84,10 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 	st.At, st.Window, st.version = 0, 0, 0
 	clear(st.Placed)
 	clear(st.Endpoints)
-	for n := range st.Nodes {
-		p := &c.app.Pools[st.Nodes[n].Pool]
-		st.Nodes[n] = NodeState{Pool: st.Nodes[n].Pool, CPUMillis: p.CPUMillis, MemMiB: p.MemMiB, SpeedFactor: p.SpeedFactor, PricePerCoreHour: p.PricePerCoreHour}
-	}
+	c.resetNodes()
+	clear(c.rollouts)
+	clear(c.lost)
+	c.anyLost = false
 	c.nextID, c.events = 0, never
 	for s := range c.pods {
 		svc := &c.app.Services[s]
@@ -86,13 +103,14 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 			c.create(s, AnyPool)
 			p := &c.pods[s][len(c.pods[s])-1]
 			if p.phase == PodStarting { // it has been there for long
-				p.phase, p.eventAt, p.served = PodReady, never, math.Inf(1)
+				p.phase, p.eventAt, p.served, p.warmupMs = PodReady, never, math.Inf(1), 0
 			}
 		}
 	}
 	for s := range c.pods {
 		c.refresh(s)
 	}
+	c.orderNodes()
 	c.nextEvent()
 	c.changed = false
 	return nil
@@ -100,7 +118,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 
 // create adds a pod of service s and places it if there is room.
 func (c *cluster) create(s, pool int) {
-	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never, replica: -1})
+	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never, replica: -1, revision: c.rollouts[s].revision, warmupMs: c.app.Services[s].WarmupCPUMs})
 	c.nextID++
 	c.place(s, &c.pods[s][len(c.pods[s])-1])
 }
@@ -118,6 +136,7 @@ func (c *cluster) place(s int, p *pod) bool {
 	n.MemRequestedMiB += svc.MemRequestMiB
 	n.Pods++
 	st.Placed[s*len(st.Nodes)+node]++
+	c.noteEmpty(node)
 	p.node, p.phase, p.startedAt = node, PodStarting, st.At
 	p.readyChanged = st.At
 	p.eventAt = st.At + svc.StartupFixed + startupCPU(svc, st.Services[s].QuotaMillis, n.SpeedFactor)
@@ -152,35 +171,65 @@ func (c *cluster) release(s int, p *pod) {
 		n.CPURequestedM, n.MemRequestedMiB = 0, 0
 	}
 	c.st.Placed[s*len(c.st.Nodes)+p.node]--
+	if p.stranded > 0 {
+		c.lost[s] += p.stranded
+		c.anyLost = true
+	}
+	c.noteEmpty(p.node)
 }
 
 // scale sets the wanted replicas, clamped to the service's bounds.
 func (c *cluster) scale(s, replicas, pool int) (added, removed int) {
 	svc, st := &c.app.Services[s], &c.st.Services[s]
 	replicas = min(max(replicas, svc.MinReplicas), svc.MaxReplicas)
+	if c.rollouts[s].active { // which pods come and go is the update's business
+		added, removed = max(replicas-st.Spec, 0), max(st.Spec-replicas, 0)
+		if st.Spec = replicas; added+removed > 0 {
+			c.roll(s)
+		}
+		return added, removed
+	}
 	for ; st.Spec < replicas; st.Spec++ {
 		c.create(s, pool)
 		added++
 	}
 	for ; st.Spec > replicas; st.Spec-- {
-		c.remove(s)
+		c.remove(s, anyPods)
 		removed++
 	}
 	if added+removed > 0 {
 		c.refresh(s)
-		c.nextEvent()
 	}
 	return added, removed
+}
+
+// apply carries out one request, and lets pods that find room now begin.
+func (c *cluster) apply(req ScaleRequest) ScaleResult {
+	var r ScaleResult
+	if req.QuotaMillis > 0 {
+		r.QuotaChanged = c.setQuota(req.Service, req.QuotaMillis)
+	}
+	if req.Replicas != KeepReplicas {
+		r.Added, r.Removed = c.scale(req.Service, req.Replicas, req.Pool)
+	}
+	if r.QuotaChanged || r.Removed > 0 {
+		c.placePending()
+	}
+	if r != (ScaleResult{}) {
+		c.orderNodes()
+		c.nextEvent()
+	}
+	return r
 }
 
 // remove ends one pod of service s, in the order of Kubernetes' ReplicaSet controller as far as it applies:
 // pending before starting before ready; among equals one on the node with most pods of the service, then the
 // youngest.
-func (c *cluster) remove(s int) {
+func (c *cluster) remove(s int, set podSet) {
 	pods := c.pods[s]
 	best := -1
 	for i := range pods {
-		if pods[i].phase != PodTerminating && (best < 0 || c.removeBefore(s, &pods[i], &pods[best])) {
+		if pods[i].phase != PodTerminating && c.among(s, &pods[i], set) && (best < 0 || c.removeBefore(s, &pods[i], &pods[best])) {
 			best = i
 		}
 	}
@@ -192,12 +241,15 @@ func (c *cluster) remove(s int) {
 		c.pods[s] = slices.Delete(pods, best, best+1)
 		return
 	}
-	if p.phase == PodReady {
+	svc, ready := &c.app.Services[s], p.phase == PodReady
+	p.phase = PodTerminating
+	if ready {
 		p.readyChanged = c.st.At
 		c.changed = true
+		c.beginRemoval(svc, p)
+	} else {
+		p.removedAt, p.stage, p.eventAt, p.warmupMs = c.st.At, drains, c.st.At+svc.Grace, 0
 	}
-	p.phase = PodTerminating
-	p.eventAt = c.st.At + c.app.Services[s].Grace
 	c.events = min(c.events, p.eventAt)
 }
 
@@ -242,32 +294,39 @@ func (c *cluster) advance() {
 	if c.st.At < c.events {
 		return
 	}
-	freed := false
+	freed := c.advanceNodes()
 	for s := range c.pods {
 		touched := false
+		svc := &c.app.Services[s]
 		pods := c.pods[s][:0]
 		for i := range c.pods[s] {
 			p := c.pods[s][i]
 			if p.eventAt <= c.st.At {
 				touched = true
-				if p.phase == PodTerminating {
+				switch {
+				case p.phase != PodTerminating:
+					p.phase, p.eventAt, p.readyChanged = PodReady, never, c.st.At
+					c.changed = true
+				case !c.nextStage(svc, &p):
 					c.release(s, &p)
 					freed = true
 					continue
 				}
-				p.phase, p.eventAt, p.readyChanged = PodReady, never, c.st.At
-				c.changed = true
 			}
 			pods = append(pods, p)
 		}
 		c.pods[s] = pods
 		if touched {
 			c.refresh(s)
+			if c.rollouts[s].active {
+				c.roll(s)
+			}
 		}
 	}
 	if freed {
 		c.placePending()
 	}
+	c.orderNodes()
 	c.nextEvent()
 }
 
@@ -287,7 +346,7 @@ func (c *cluster) placePending() {
 }
 
 func (c *cluster) nextEvent() {
-	c.events = never
+	c.events = c.nextNode()
 	for s := range c.pods {
 		for i := range c.pods[s] {
 			c.events = min(c.events, c.pods[s][i].eventAt)
@@ -300,9 +359,20 @@ func (c *cluster) refresh(s int) {
 	svc, st, q := &c.app.Services[s], &c.st.Services[s], &c.capacity[s]
 	c.st.version++
 	st.Ready, st.Starting, st.Pending, st.Terminating = 0, 0, 0, 0
-	speed, cold := 0.0, 0.0
+	speed, cold, taking, refusing, busy := 0.0, 0.0, 0.0, 0.0, 0.0
 	for i := range c.pods[s] {
-		switch p := &c.pods[s][i]; p.phase {
+		p := &c.pods[s][i]
+		if p.takesVisits() {
+			taking++
+			speed += c.st.Nodes[p.node].SpeedFactor
+			cold += coldFactor(svc, p.served)
+			if p.warmupMs > 0 {
+				busy++
+			}
+		} else if p.refusesVisits() {
+			refusing++
+		}
+		switch p.phase {
 		case PodPending:
 			st.Pending++
 		case PodStarting:
@@ -311,15 +381,19 @@ func (c *cluster) refresh(s int) {
 			st.Terminating++
 		case PodReady:
 			st.Ready++
-			speed += c.st.Nodes[p.node].SpeedFactor
-			cold += coldFactor(svc, p.served)
 		}
 	}
+	if c.refused[s] > 0 {
+		c.refusing--
+	}
+	if c.refused[s] = ratio(refusing, taking+refusing); c.refused[s] > 0 {
+		c.refusing++
+	}
 	share, stretch := q.share, q.stretch
-	*q = newCapacity(c.app, s, float64(st.Ready), st.QuotaMillis, 1, q.sheet)
+	*q = newCapacity(c.app, s, taking, st.QuotaMillis, 1, q.sheet)
 	q.share, q.stretch = share, stretch
-	if st.Ready > 0 {
-		q.speed, q.cold = speed/float64(st.Ready), cold/float64(st.Ready)
+	if taking > 0 {
+		q.speed, q.cold, q.busy = speed/taking, cold/taking, busy/taking
 	}
 }
 
@@ -342,7 +416,7 @@ func (c *cluster) warm(s int, visitsPerReplica float64) {
 	}
 	cold := 0.0
 	for i := range c.pods[s] {
-		if p := &c.pods[s][i]; p.phase == PodReady {
+		if p := &c.pods[s][i]; p.takesVisits() {
 			p.served += visitsPerReplica
 			cold += coldFactor(svc, p.served)
 		}

@@ -37,7 +37,7 @@ func NewPlanner(app *App) *Planner {
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
 		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints)), bunch: newBunching(nS)}
 	for i := range app.Pools {
-		p.nodes += float64(app.Pools[i].Nodes) * app.Pools[i].CPUMillis / app.Pools[0].CPUMillis
+		p.nodes += float64(app.Pools[i].Most()) * app.Pools[i].CPUMillis / app.Pools[0].CPUMillis
 	}
 	for s := range app.Services {
 		svc := &app.Services[s]
@@ -90,7 +90,7 @@ func (p *Planner) excess(replicas []int) float64 {
 	for s := range p.perf {
 		p.perf[s].scale *= stretch
 	}
-	composeTimes(p.app, p.x, p.perf, p.ops, p.endpoints, nil)
+	composeTimes(p.app, p.x, &p.app.graph.tree, p.perf, p.ops, p.endpoints, nil)
 	for e, d := range p.endpoints {
 		if p.rates[e] <= 0 {
 			continue

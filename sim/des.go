@@ -83,6 +83,7 @@ type desNode struct {
 type desOp struct {
 	service    int32
 	cpu, wait  sampler
+	slow       float64 // factor on the wait
 	wakeMs     float64 // of one chunk that finds the replica idle
 	chunks     float64 // mean number
 	parallel   bool
@@ -194,7 +195,7 @@ func (d *DES) compile() {
 	d.ops = make([]desOp, len(d.app.Ops))
 	for o := range d.ops {
 		op, x := &d.app.Ops[o], &d.ops[o]
-		*x = desOp{service: int32(op.Service), cpu: newSampler(op.CPUMs, op.CV, op.Dist), wait: newSampler(op.WaitMs, op.WaitCV, op.WaitDist), parallel: op.Parallel && len(op.Calls) > 0}
+		*x = desOp{service: int32(op.Service), cpu: newSampler(op.CPUMs, op.CV, op.Dist), wait: newSampler(op.WaitMs, op.WaitCV, op.WaitDist), slow: 1, parallel: op.Parallel && len(op.Calls) > 0}
 		x.chunks = op.chunks()
 		for _, c := range op.Calls {
 			whole, fraction := math.Modf(c.Mean)
@@ -227,6 +228,9 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 	d.seed, d.now, d.ticks = seed, 0, 0
 	d.when.Reseed(seed, "des-arrival-times")
 	d.requests.Reseed(seed, "des-requests")
+	for o := range d.ops {
+		d.ops[o].slow = 1
+	}
 	d.timers, d.busy, d.steps = d.timers[:0], d.busy[:0], d.steps[:0]
 	d.visits, d.freeVisits = d.visits[:0], d.freeVisits[:0]
 	d.retries, d.freeRetries, d.stale = d.retries[:0], d.freeRetries[:0], 0
@@ -262,17 +266,7 @@ func (d *DES) Reset(seed uint64, replicas []int) error {
 
 // Scale carries out one request.
 func (d *DES) Scale(req ScaleRequest) ScaleResult {
-	var r ScaleResult
-	if req.QuotaMillis > 0 {
-		r.QuotaChanged = d.cl.setQuota(req.Service, req.QuotaMillis)
-	}
-	if req.Replicas != KeepReplicas {
-		r.Added, r.Removed = d.cl.scale(req.Service, req.Replicas, req.Pool)
-	}
-	if r.QuotaChanged || r.Removed > 0 {
-		d.cl.placePending()
-		d.cl.nextEvent()
-	}
+	r := d.cl.apply(req)
 	if r != (ScaleResult{}) {
 		d.reconcile()
 	}
@@ -280,6 +274,20 @@ func (d *DES) Scale(req ScaleRequest) ScaleResult {
 		d.cl.changed = false
 	}
 	return r
+}
+
+// Happen lets an event happen.
+func (d *DES) Happen(e *Event) {
+	switch e.Kind {
+	case RolloutEvent:
+		d.cl.startRollout(e.Service, e.Surge, e.Unavailable)
+		d.reconcile()
+	case SlowEvent: // visits that wait already go on as they began
+		d.ops[e.Op].slow = e.Factor
+	}
+	if d.ticks == 0 { // between windows: the next one starts with it
+		d.cl.changed = false
+	}
 }
 
 // Step advances one tick. Pods that become ready at its end close the window early.

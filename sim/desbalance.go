@@ -52,7 +52,7 @@ func (d *DES) connected(s, parent int32, random uint64) int32 {
 	} else {
 		c = &d.clients[int(drawFor(random, forConnection)*clientConnections)]
 	}
-	if r := &d.replicas[max(c.replica, 0)]; !c.open || r.gen != c.gen || r.phase != PodReady {
+	if r := &d.replicas[max(c.replica, 0)]; !c.open || r.gen != c.gen || !r.balanced {
 		ready := d.stats[s].ready
 		c.replica = ready[int(drawFor(random, forReplica)*float64(len(ready)))]
 		c.gen, c.open = d.replicas[c.replica].gen, true

@@ -35,6 +35,9 @@ type desReplica struct {
 	working  int32     // visits that hold a worker
 	startup  bool      // its start-up work is not yet done
 	startsAt float64   // when that begins
+	balanced bool      // visits are sent to it
+	refuses  bool      // and it takes none
+	besides  bool      // it has work beside its visits
 
 	quota     float64 // CPU ms in a period, +Inf without a limit
 	budget    float64 // left of it
@@ -62,7 +65,11 @@ type chunk struct {
 	gen   uint32  // of the visit's slot
 }
 
-const startupWork = -1
+// Work that belongs to no visit.
+const (
+	startupWork = -1 - iota
+	besideWork  // Service.WarmupCPUMs
+)
 
 // What a replica's next event is.
 const (
@@ -84,8 +91,17 @@ func (d *DES) sync(r *desReplica) {
 		r.cpuMs += used
 		r.budget -= used
 	} else if r.stalled {
-		r.stallMs += dt * float64(len(r.run)-r.dead)
+		r.stallMs += dt * r.runnable()
 	}
+}
+
+// runnable is the number of visits that have a chunk here.
+func (r *desReplica) runnable() float64 {
+	n := len(r.run) - r.dead
+	if r.besides {
+		n--
+	}
+	return float64(n)
 }
 
 // addChunk gives a synced replica work to do. The caller replans.
@@ -174,8 +190,11 @@ func (d *DES) bury(r *desReplica) {
 }
 
 func (d *DES) lives(r *desReplica, c chunk) bool {
-	if c.visit == startupWork {
+	switch c.visit {
+	case startupWork:
 		return r.startup
+	case besideWork:
+		return r.besides
 	}
 	return d.visits[c.visit].gen == c.gen
 }
@@ -276,8 +295,12 @@ func (d *DES) replicaEvent(i int32) {
 		if len(r.run) == 0 {
 			r.idleFrom = d.now
 		}
-		if c.visit == startupWork {
-			r.startup = false
+		if c.visit < 0 {
+			if c.visit == startupWork {
+				r.startup = false
+			} else {
+				r.besides = false
+			}
 			d.replan(i)
 			return
 		}

@@ -21,11 +21,15 @@ func (d *DES) reconcile() {
 				p.replica = d.newReplica(s, p)
 			}
 			r := &d.replicas[p.replica]
+			if p.phase == PodReady && r.phase == PodStarting {
+				d.beginBeside(p.replica)
+			}
 			r.seen, r.phase = true, p.phase
-			switch p.phase {
-			case PodReady:
+			r.refuses = p.refusesVisits()
+			if r.balanced = p.takesVisits() || r.refuses; r.balanced {
 				ready = append(ready, p.replica)
-			case PodTerminating:
+			}
+			if p.phase == PodTerminating {
 				d.stopStart(p.replica)
 			}
 			d.setQuota(p.replica, d.st.Services[s].QuotaMillis)
@@ -110,6 +114,19 @@ func (d *DES) newReplica(s int, p *pod) int32 {
 	return i
 }
 
+// beginBeside gives a pod that has just become ready the work that it has beside its visits.
+func (d *DES) beginBeside(i int32) {
+	r := &d.replicas[i]
+	work := d.app.Services[r.service].WarmupCPUMs
+	if work <= 0 {
+		return
+	}
+	d.sync(r)
+	d.addChunk(r, work, besideWork, 0)
+	r.besides = true
+	d.replan(i)
+}
+
 // stopStart ends the start-up of a pod that is removed before it was ready.
 func (d *DES) stopStart(i int32) {
 	r := &d.replicas[i]
@@ -169,6 +186,12 @@ func (d *DES) kill(i int32) {
 		if v := &d.visits[k]; v.state != visitFree && v.replica == i {
 			d.fail(int32(k))
 		}
+	}
+	if r.besides {
+		d.sync(r)
+		r.besides = false
+		r.dead++
+		d.replan(i)
 	}
 	node := &d.nodes[r.node]
 	for k, x := range node.replicas {
@@ -260,7 +283,7 @@ func (d *DES) reportService(s int, dt float64) {
 		stallMs += r.stallMs
 		r.periods, r.throttled, r.stallMs = 0, 0, 0
 		v.CPUUsedMillis += r.usedM
-		v.Backlog += float64(r.queue.size) + max(0, float64(len(r.run)-r.dead)-r.cores)
+		v.Backlog += float64(r.queue.size) + max(0, r.runnable()-r.cores)
 		p.served = r.served
 		r.cold = coldFactor(svc, r.served) > 1
 		node := &d.st.Nodes[r.node]

@@ -136,7 +136,7 @@ func (d *DES) arrive(op, parent, call, attempt int32, random uint64) int32 {
 		st.overflow++
 		k = -1
 	}
-	if k < 0 || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
+	if k < 0 || d.replicas[k].refuses || svc.MaxVisits > 0 && int(d.replicas[k].inside) >= svc.MaxVisits {
 		st.failed++
 		st.refused++
 		return -1
@@ -177,7 +177,7 @@ func (d *DES) begin(i int32) {
 	}
 	wait := 0.0
 	if op.wait.mean > 0 {
-		wait = op.wait.draw(d.random)
+		wait = op.wait.draw(d.random) * op.slow
 	}
 	r := &d.replicas[v.replica]
 	v.chunkMs = work / chunks

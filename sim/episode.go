@@ -12,6 +12,8 @@ type Episode struct {
 	// SLO holds in steady state at the load of window w (WindowTicks ticks each). Infeasible windows hold the
 	// maximum of each service.
 	Needed []int
+	// Events is what else happens, in order of time. The episode's reader must not change it.
+	Events []Event
 	// Initial holds the replicas at time 0, one per service.
 	Initial []int
 	// Faults are when metrics are lost or false, for every controller alike.

@@ -54,6 +54,14 @@ type Fluid struct {
 	completed []float64      // [endpoint] requests completed in the last window
 	units     []unitLatency  // [endpoint]
 
+	// The waits of now, and what follows from them.
+	tree    callTree
+	waitMs  []float64 // [op] time of a visit without work, calls included
+	timeCV  []float64 // [op] coefficient of variation of a visit on an idle system, calls included
+	slowed  bool
+	kept    []float64 // [service] share of its visits that are made although some above it are refused
+	strands []float64 // [endpoint] requests that ended with a pod in the last window
+
 	mix     []mixCell       // [service*endpoints+endpoint]
 	pooled  []int           // services with a limit of workers
 	traits  []serviceTraits // [service]
@@ -93,14 +101,15 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	if app == nil || len(app.graph.order) == 0 {
 		return nil, errors.New("fluid engine: the application is not compiled; read it with DecodeApp")
 	}
-	f := &Fluid{app: app, g: &app.graph, x: app.response(opt.FitVisits)}
+	f := &Fluid{app: app, g: &app.graph}
+	f.takeWaits(app.response(opt.FitVisits))
 	f.cl = newCluster(app, &f.st)
 	nE, nO, nS := len(app.Endpoints), len(app.Ops), len(app.Services)
 	f.rps, f.arrived = make([]float64, nE), make([]float64, nE)
 	f.intensity, f.arrivalRate = make([]float64, nE), make([]float64, nE)
 	f.endpoints, f.answers = make([]duration, nE), make([]endpointPerf, nE)
 	f.failShare, f.completed = make([]float64, nE), make([]float64, nE)
-	f.units = make([]unitLatency, nE)
+	f.units, f.kept, f.strands = make([]unitLatency, nE), make([]float64, nS), make([]float64, nE)
 	f.load, f.perf, f.solvers = make([]serviceLoad, nS), make([]servicePerf, nS), make([]solver, nS)
 	f.bunch = newBunching(nS)
 	f.crowd, f.ages, f.passing = make([]float64, nS), make([]crowdAge, nS), make([]float64, nS)
@@ -114,7 +123,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	f.mix, f.traits = make([]mixCell, nS*nE), make([]serviceTraits, nS)
 	for s := range app.Services {
 		svc := &app.Services[s]
-		f.traits[s] = serviceTraits{svc.BaseCPUMillis, svc.MemBaseMiB, svc.MemLimitMiB, svc.MemPerRPSMiB, svc.WarmupFactor > 1}
+		f.traits[s] = serviceTraits{svc.BaseCPUMillis, svc.MemBaseMiB, svc.MemLimitMiB, svc.MemPerRPSMiB, svc.WarmupFactor > 1, svc.WarmupCPUMs > 0}
 		if svc.Workers > 0 {
 			f.pooled = append(f.pooled, s)
 		}
@@ -163,7 +172,11 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.workMs)
 	clear(f.podCPU)
 	clear(f.completed)
+	clear(f.strands)
 	f.anyWaits = false
+	if f.slowed {
+		f.resetWaits()
+	}
 	for s := range f.crowd {
 		f.crowd[s] = 1
 		f.ages[s].clear()
@@ -173,16 +186,9 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 
 // Scale carries out one request.
 func (f *Fluid) Scale(req ScaleRequest) ScaleResult {
-	var r ScaleResult
-	if req.QuotaMillis > 0 {
-		r.QuotaChanged = f.cl.setQuota(req.Service, req.QuotaMillis)
-	}
-	if req.Replicas != KeepReplicas {
-		r.Added, r.Removed = f.cl.scale(req.Service, req.Replicas, req.Pool)
-	}
-	if r.QuotaChanged || r.Removed > 0 {
-		f.cl.placePending()
-		f.cl.nextEvent()
+	r := f.cl.apply(req)
+	if r.Removed > 0 {
+		f.strand()
 	}
 	if f.ticks == 0 { // between windows: the next one starts with the new replicas
 		f.cl.changed = false
@@ -207,6 +213,7 @@ func (f *Fluid) Step(load TickLoad) {
 	}
 	if due {
 		f.cl.advance()
+		f.strand()
 		f.cl.changed = false
 	}
 }
@@ -224,6 +231,9 @@ func (f *Fluid) closeWindow() {
 		f.solve(dt)
 	}
 	f.usage(dt)
+	if f.cl.anyLost {
+		f.loseStranded(dt)
+	}
 	f.count()
 	f.ticks = 0
 	clear(f.rps)
@@ -258,6 +268,9 @@ func (f *Fluid) prepare() bool {
 // solve finds the window's solution.
 func (f *Fluid) solve(dt float64) {
 	f.offered()
+	if f.cl.refusing > 0 {
+		f.refuse()
+	}
 	overloaded := f.anyWaits || f.anyWorkersBind()
 	for s := range f.load {
 		overloaded = overloaded || f.solvers[s].overload(&f.load[s]) >= 1
@@ -277,9 +290,12 @@ func (f *Fluid) solve(dt float64) {
 			}
 		}
 		f.pass()
+		if f.cl.refusing > 0 {
+			f.failRefused()
+		}
 	}
-	f.settled = !overloaded
-	composeTimes(f.app, f.x, f.perf, f.ops, f.endpoints, f.own)
+	f.settled = !overloaded && f.cl.refusing == 0
+	composeTimes(f.app, f.x, &f.tree, f.perf, f.ops, f.endpoints, f.own)
 	f.answer()
 	f.reportServices()
 }
@@ -317,6 +333,9 @@ func (f *Fluid) arrivals() {
 		cells := f.mix[s*nE : (s+1)*nE]
 		for e, a := range f.arrivalRate {
 			visits += a * cells[e].visits
+		}
+		if f.cl.refusing > 0 {
+			visits *= f.kept[s]
 		}
 		f.st.Services[s].ArrivalRPS = visits
 	}

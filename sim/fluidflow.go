@@ -160,7 +160,7 @@ func (f *Fluid) closedRPS(s int) float64 {
 	visits, z := 0.0, 0.0
 	for _, o := range f.g.opsOf[s] {
 		visits += f.opVisits[o]
-		z += f.opVisits[o] * f.g.waitMs[o]
+		z += f.opVisits[o] * f.waitMs[o]
 	}
 	if visits <= 0 {
 		return 0

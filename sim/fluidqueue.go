@@ -53,6 +53,15 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	v, p, c := &f.st.Services[s], &f.perf[s], &f.cl.capacity[s]
 	ops := f.g.opsOf[s]
 	offeredBefore := f.load[s].visits
+	refused := 0.0 // by removed pods
+	if r := f.cl.refused[s]; r > 0 {
+		for _, o := range ops {
+			if !f.g.optional[o] {
+				refused += in[o] * r
+			}
+			in[o] *= 1 - r
+		}
+	}
 	var l serviceLoad
 	waitingMs, waiting := 0.0, 0.0
 	for _, o := range ops {
@@ -65,7 +74,7 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	}
 	f.load[s] = l
 	f.solvers[s].solve(&l, p, f.bunch.of[s])
-	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, 0, 0
+	v.ServedRPS, v.FailedRPS, v.ErrorRate = 0, refused, 0
 	// Useful CPU per second, at the cost of busy replicas when there is a backlog.
 	capacity := c.replicas * c.usableMillis() * c.speed / c.cold
 	needMs := l.cpuMs*dt + waitingMs
@@ -73,13 +82,13 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	if needMs > capacity*dt {
 		ratio = capacity * dt / needMs
 	}
-	rate := math.Inf(1) // visits/s that the workers allow
+	rate, bound := math.Inf(1), false // visits/s that the workers allow; they, not CPU, are what lacks
 	if f.app.Services[s].Workers > 0 {
 		rate = f.workersAllow(s, l.visits+waiting/dt)
 		if n := l.visits*dt + waiting; n > 0 {
 			rate = min(rate, n*f.room(s, in, dt)/dt)
 			if rate*dt < n*ratio {
-				ratio = rate * dt / n
+				ratio, bound = rate*dt/n, true
 			}
 		}
 	}
@@ -93,11 +102,11 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 		leftMs += f.backlog[o] * f.app.Ops[o].CPUMs
 	}
 	queued := f.app.Services[s].Balancing == SharedQueue
-	refused := c.replicas <= 0 && !queued // a Kubernetes Service without ready endpoints refuses connections
-	if refused {
-		v.FailedRPS = left / dt
+	noneReady := c.replicas <= 0 && !queued // a Kubernetes Service without ready endpoints refuses connections
+	if noneReady {
+		v.FailedRPS += left / dt
 	}
-	if refused || left < 1e-9*(1+l.visits) {
+	if noneReady || left < 1e-9*(1+l.visits) {
 		for _, o := range ops {
 			f.backlog[o] = 0
 		}
@@ -125,9 +134,10 @@ func (f *Fluid) queueService(s int, in []float64, dt float64) {
 	f.backlogMs[s] = leftMs
 	f.anyWaits = f.anyWaits || left > 0
 	if left > 0 || waiting > 0 {
-		p.util = 1
-		if needMs < capacity*dt {
-			p.util = min(1, max(p.util, needMs/(capacity*dt)))
+		if offered := l.visits * dt; !bound && needMs >= capacity*dt || offered <= 0 {
+			p.util = 1
+		} else { // workers wait for calls, or a backlog ends: CPU does what is served
+			p.util = min(1, p.util*served/offered)
 		}
 		// FIFO: an arrival waits for what is before it; on average over the window half of begin and end.
 		// A request that makes several visits one after another meets it once, a part at each.

@@ -7,7 +7,7 @@ import "math"
 // serviceTraits are the constants of a service that usage needs, side by side.
 type serviceTraits struct {
 	baseMillis, memBase, memLimit, memPerRPS float64
-	warmsUp                                  bool
+	warmsUp, worksOn                         bool // CPU per visit falls; pods have work beside their visits
 }
 
 type nodeUse struct{ cpu, mem float64 }
@@ -58,7 +58,7 @@ func (f *Fluid) usage(dt float64) {
 			}
 		}
 		perPod := t.baseMillis + util*x.usable
-		v.CPUUsedMillis = x.replicas*perPod + float64(v.Terminating)*t.baseMillis
+		v.CPUUsedMillis = x.replicas*perPod + (float64(v.Ready+v.Terminating)-x.replicas)*t.baseMillis
 		v.MemMiB = t.memBase
 		if x.replicas > 0 {
 			v.MemMiB = min(t.memLimit, t.memBase+t.memPerRPS*v.ServedRPS*x.perReplica)
@@ -67,6 +67,9 @@ func (f *Fluid) usage(dt float64) {
 			}
 		}
 		f.podCPU[s] = perPod
+		if t.worksOn {
+			v.CPUUsedMillis += f.workOn(s, util, dt)
+		}
 		f.onNodes(s, perPod)
 	}
 	full := false
@@ -85,7 +88,7 @@ func (f *Fluid) stretch() {
 	changed := f.stretched != f.spread.version
 	for n := range f.st.Nodes {
 		x := &f.st.Nodes[n]
-		stretch := f.nodeSteps[n][max(0, min(int(x.CPUUsedMillis/x.CPUMillis*stretchTable), stretchTable))]
+		stretch := f.nodeSteps[n][max(0, min(int(x.CPUUsedMillis/max(x.CPUMillis, 1)*stretchTable), stretchTable))]
 		changed = changed || stretch != f.nodeStretch[n]
 		f.nodeStretch[n] = stretch
 	}
@@ -130,7 +133,7 @@ func nodeSteps(millis float64) *[stretchTable + 1]float64 {
 // onNodes adds the CPU and memory of a service's pods to their nodes, and to the service the CPU of those that start.
 func (f *Fluid) onNodes(s int, perPod float64) {
 	v := &f.st.Services[s]
-	if v.Starting+v.Terminating == 0 { // all pods on nodes are alike
+	if c := &f.cl.capacity[s]; v.Starting+v.Terminating == 0 && c.cold <= 1+1e-9 && c.busy == 0 { // all pods on nodes are alike
 		for _, c := range f.spread.cells[f.spread.from[s]:f.spread.from[s+1]] {
 			n := &f.nodeUse[c.node]
 			n.cpu += c.pods * perPod
@@ -156,13 +159,17 @@ func (f *Fluid) onNodes(s int, perPod float64) {
 // usedBy is the CPU that a pod used over the last window.
 func (f *Fluid) usedBy(s int, p *pod) float64 {
 	svc := &f.app.Services[s]
-	switch p.phase {
-	case PodReady:
-		return f.podCPU[s]
-	case PodStarting:
+	switch {
+	case p.takesVisits():
+		used := f.podCPU[s]
+		if c := &f.cl.capacity[s]; c.cold > 1+1e-9 { // more for the same visits
+			used = svc.BaseCPUMillis + min(f.solvers[s].usable, (used-svc.BaseCPUMillis)*coldFactor(svc, p.served)/c.cold)
+		}
+		return used + p.warmupMillis
+	case p.phase == PodStarting:
 		return min(f.st.Services[s].QuotaMillis, svc.StartupCPUMs/max(p.eventAt-p.startedAt, Tick).Seconds())
-	case PodTerminating:
-		return svc.BaseCPUMillis
+	case p.phase == PodTerminating:
+		return svc.BaseCPUMillis + p.warmupMillis
 	}
 	return 0
 }
@@ -181,7 +188,7 @@ func (f *Fluid) contention(full bool) {
 		}
 		sum := 0.0
 		for i := range f.cl.pods[s] {
-			if pod := &f.cl.pods[s][i]; pod.phase == PodReady {
+			if pod := &f.cl.pods[s][i]; pod.takesVisits() {
 				n := &f.st.Nodes[pod.node]
 				sum += min(1, n.CPUMillis/max(n.CPUUsedMillis, 1e-9))
 			}
@@ -217,9 +224,11 @@ func (f *Fluid) count() {
 		offered := f.arrived[e]
 		failed := offered * f.failShare[e]
 		failed += (offered - failed) * x.gone
-		f.completed[e] = offered - failed
+		lost := min(f.strands[e], offered-failed) // counted as completed when they came
+		f.completed[e] = offered - failed - lost
 		st := &f.st.Endpoints[e]
-		st.Offered, st.Failed, st.Late, st.MeanMs, st.P95Ms = offered, failed, (offered-failed)*x.late, x.meanMs, x.p95Ms
+		st.Offered, st.Failed, st.Late, st.MeanMs, st.P95Ms = offered, failed+f.strands[e], (offered-failed)*x.late, x.meanMs, x.p95Ms
+		f.strands[e] = 0
 	}
 }
 

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // Group is several controllers at once, as clusters have them: HPAs beside ScaledObjects, each for services of its own.
@@ -53,6 +54,17 @@ func (g *Group) WatchesPods() bool {
 		}
 	}
 	return false
+}
+
+// Close frees the members that need it.
+func (g *Group) Close() error {
+	var errs []error
+	for _, c := range g.members {
+		if closer, ok := c.(io.Closer); ok {
+			errs = append(errs, closer.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // SetEpisode tells the members that want to know.

@@ -31,6 +31,7 @@ type serviceCapacity struct {
 	speed       float64     // work per CPU-second
 	cold        float64     // CPU per visit relative to warm replicas, averaged over replicas
 	stretch     float64     // how much longer work takes because other pods of the node run too, 1 on an idle one
+	busy        float64     // share of the replicas that have work beside their visits (Service.WarmupCPUMs)
 	share       float64     // share of its quota that a replica can get on its node, 1 unless the node is full
 	perBatch    float64     // 1 over the visits that count as one where they come in a row (batchOf)
 	sparedBy    []float64   // by replicas less 1, see compileSleep; nothing without SleepMs

@@ -92,7 +92,7 @@ func (s *ReplaySource) Episode(seed uint64, ep *Episode) error {
 		length = s.window
 		from = rng.New(seed, "recording-window").IntN((s.ticks-s.window)/TicksPerInterval+1) * TicksPerInterval
 	}
-	ep.Name, ep.Ticks, ep.WarmupTicks = s.name, s.warmup+length, s.warmup
+	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Events = s.name, s.warmup+length, s.warmup, nil
 	ep.RPS = resize(ep.RPS, ep.Ticks*nE)
 	ep.Needed = resize(ep.Needed, (ep.Ticks+WindowTicks-1)/WindowTicks*nS)
 	ep.Initial = resize(ep.Initial, nS)

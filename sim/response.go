@@ -101,7 +101,7 @@ func neutralResponse(app *App) *response {
 	for s := range bare {
 		bare[s] = servicePerf{idle: 1, scale: 1}
 	}
-	composeTimes(app, x, bare, ops, endpoints, nil)
+	composeTimes(app, x, &app.graph.tree, bare, ops, endpoints, nil)
 	for e := range x.endpoints {
 		x.endpoints[e] = endpointResponse{bareMs: endpoints[e].mean, mean: features{1}}
 	}

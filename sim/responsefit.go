@@ -247,7 +247,7 @@ func (f *fitter) predict(p *fitPoint, ops, endpoints []duration) {
 			break
 		}
 	}
-	composeTimes(f.app, f.x, p.perf, ops, endpoints, nil)
+	composeTimes(f.app, f.x, &f.app.graph.tree, p.perf, ops, endpoints, nil)
 }
 
 const (

@@ -26,6 +26,7 @@ type Scenario struct {
 	Mix      map[string]float64 // endpoint -> weight; empty = the application's default mix
 	NoiseMax float64            // bound of the relative noise on the level
 	NoiseTau float64            // correlation time of the noise, s
+	Events   []ScenarioEvent
 }
 
 // Phase is a piece of a scenario. It lasts until the next phase starts.
@@ -51,6 +52,7 @@ type yamlScenario struct {
 		Level    float64  `yaml:"level"`
 		EndLevel *float64 `yaml:"end_level"`
 	} `yaml:"phases"`
+	Events []yamlEvent `yaml:"events"`
 }
 
 // maxLevel bounds levels that are shares of the capacity: a thousand times too much is overload enough.
@@ -119,6 +121,10 @@ func DecodeScenario(r io.Reader, name string) (*Scenario, error) {
 		}
 		s.Phases = append(s.Phases, Phase{StartS: p.StartS, Level: p.Level, End: end})
 	}
+	for i := range y.Events {
+		path := fmt.Sprintf("events[%d].", i)
+		s.Events = append(s.Events, decodeEvent(&y.Events[i], y.LengthS, func(key, format string, args ...any) { fail(path+key, format, args...) }))
+	}
 	total := 0.0
 	for e, w := range y.Mix {
 		if !(w >= 0) || w > maxMagnitude {
@@ -159,6 +165,7 @@ type ScenarioSource struct {
 	mix    []float64
 	unit   float64 // requests/s of level 1
 	demand *DemandTable
+	events []Event
 }
 
 var _ LoadSource = (*ScenarioSource)(nil)
@@ -200,6 +207,10 @@ func NewScenarioSourceScaled(sc *Scenario, app, original *App) (*ScenarioSource,
 		return nil, fmt.Errorf("scenario %s: its highest level is %.3g requests/s for application %s; at most %.3g can be simulated: lower the levels, or check the service times", sc.Name, peak, app.Name, trace.MaxRPS)
 	}
 	src.demand = NewDemandTable(app, src.mix)
+	var err error
+	if src.events, err = sc.eventsOn(app); err != nil {
+		return nil, err
+	}
 	return src, nil
 }
 
@@ -219,7 +230,7 @@ func (s *ScenarioSource) PeakRPS() float64 {
 func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
 	sc, nE, nS := s.sc, len(s.app.Endpoints), len(s.app.Services)
 	ticks := sc.WarmupS + sc.LengthS
-	ep.Name, ep.Ticks, ep.WarmupTicks = sc.Name, ticks, sc.WarmupS
+	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Events = sc.Name, ticks, sc.WarmupS, s.events
 	ep.RPS = resize(ep.RPS, ticks*nE)
 	ep.Needed = resize(ep.Needed, (ticks+WindowTicks-1)/WindowTicks*nS)
 	ep.Initial = resize(ep.Initial, nS)

@@ -22,6 +22,7 @@ type Session struct {
 	ep         *Episode
 	tick       int // of the episode, the next one to run
 	end        int // tick at which the session ends
+	event      int // of ep.Events, the next one to happen
 	load       TickLoad
 	view       *View
 	results    []ScaleResult
@@ -86,6 +87,14 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 	case from < 0 || from >= ep.Ticks || from%TicksPerInterval != 0:
 		return fmt.Errorf("episode %q: cannot start at tick %d; it must be a multiple of %d below %d", ep.Name, from, TicksPerInterval, ep.Ticks)
 	}
+	for i := range ep.Events {
+		if err := ep.Events[i].check(s.app); err != nil {
+			return fmt.Errorf("episode %q: %w", ep.Name, err)
+		}
+		if i > 0 && ep.Events[i].Tick < ep.Events[i-1].Tick {
+			return fmt.Errorf("episode %q: event at tick %d after that at %d; they must be in order", ep.Name, ep.Events[i].Tick, ep.Events[i-1].Tick)
+		}
+	}
 	if replicas == nil {
 		replicas = ep.Initial
 	}
@@ -99,7 +108,19 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 	s.ep, s.tick, s.end = ep, from, ep.Ticks
 	s.lastAction, s.terms, s.latencyMs, s.bad = 0, RewardTerms{}, 0, 0
 	s.record = TickRecord{Episode: ep, Engine: s.engine}
+	for s.event = 0; s.event < len(ep.Events) && ep.Events[s.event].Tick < from; s.event++ {
+		if e := &ep.Events[s.event]; e.Kind != RolloutEvent { // an update of before is over
+			s.engine.Happen(e)
+		}
+	}
 	return nil
+}
+
+// happen lets those events happen that are due at a tick.
+func (s *Session) happen(tick int) {
+	for ; s.event < len(s.ep.Events) && s.ep.Events[s.event].Tick <= tick; s.event++ {
+		s.engine.Happen(&s.ep.Events[s.event])
+	}
 }
 
 // StopAfter ends the session after so many more intervals, if the episode does not end before.
@@ -176,6 +197,7 @@ func (s *Session) Advance() RewardTerms {
 	from, counted := s.engine.State().At, s.Counted()
 	for stop := min(s.tick+TicksPerInterval, s.end); s.tick < stop; s.tick++ {
 		t := s.tick
+		s.happen(t)
 		s.load.RPS = s.ep.RPS[t*nE : (t+1)*nE]
 		for e, rps := range s.load.RPS {
 			s.load.Arrivals[e] = s.arrivals.draw(e, rps*Tick.Seconds())

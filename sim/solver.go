@@ -4,7 +4,7 @@ import "math"
 
 // solver is the stationary model of one service with everything worked out that does not depend on the load.
 type solver struct {
-	replicas, quotaMillis, speed, cold, share, stretch float64 // of the capacity that it was made for
+	replicas, quotaMillis, speed, cold, share, stretch, busy float64 // of the capacity that it was made for
 
 	able        bool    // there is some capacity
 	limited     bool    // a quota binds
@@ -26,17 +26,18 @@ type solver struct {
 	stall       [2]float64 // factor on stalls a + b u
 	congestion  [2]float64 // factor on the delay by others a + b u
 	sheet       *stallSheet
+	besideMs    float64 // stall that a visit meets because of other work that some replicas have
 }
 
 // madeFor tells whether nothing has changed since prepare.
 func (v *solver) madeFor(c *serviceCapacity) bool {
-	return v.replicas == c.replicas && v.quotaMillis == c.quotaMillis && v.speed == c.speed && v.cold == c.cold && v.share == c.share && v.stretch == c.stretch && v.sheet == c.sheet
+	return v.replicas == c.replicas && v.quotaMillis == c.quotaMillis && v.speed == c.speed && v.cold == c.cold && v.share == c.share && v.stretch == c.stretch && v.busy == c.busy && v.sheet == c.sheet
 }
 
 // prepare makes v the solver of a service with capacity c and response x.
 func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 	*v = solver{
-		replicas: c.replicas, quotaMillis: c.quotaMillis, speed: c.speed, cold: c.cold, share: c.share, stretch: c.stretch, sheet: c.sheet,
+		replicas: c.replicas, quotaMillis: c.quotaMillis, speed: c.speed, cold: c.cold, share: c.share, stretch: c.stretch, busy: c.busy, sheet: c.sheet,
 		limited: c.limited(), usable: c.usableMillis(), cores: c.cores, scale: c.cold / c.speed * c.stretch, wakes: x.wakes, strain: x.strain, bunched: x.bunched, trained: int(min(c.replicas, mostTrained)), perBatch: c.perBatch,
 		idlePower:  max(x.idlePower[0]+x.idlePower[1]*c.logReplicas, 0.3),
 		stall:      x.stall.along(c.logReplicas),
@@ -56,11 +57,29 @@ func (v *solver) prepare(c *serviceCapacity, x *serviceResponse) {
 	}
 	v.perUnit = c.cold / capacity
 	v.core = v.usable / (1000 * c.cores)
+	if v.busy > 0 {
+		v.besideWork()
+	}
 	if v.limited {
 		c.sheet.set(v.core)
 		// With u C/visits CPU for each visit, C the capacity, and C T/replicas of quota.
 		v.periodShare = cfsPeriodMs / 1000.0 / c.replicas * c.perBatch * x.visits
 	}
+}
+
+// besideWork accounts for work on one core that some replicas always have. On a single core visits share it with one customer more,
+// and take twice as long (M/G/1-PS with a permanent customer: 2 S/(1-rho)). It spends a quota q below a core in each period: work
+// then goes on for q of the time only, and a visit that comes in the rest waits for half of that rest.
+func (v *solver) besideWork() {
+	slower, q := 1.0, v.usable/1000
+	if v.cores == 1 {
+		slower = 2
+	}
+	if v.limited && q < 1 {
+		slower /= q
+		v.besideMs = v.busy * (1 - q) * (1 - q) * cfsPeriodMs / 2
+	}
+	v.scale *= 1 + v.busy*(slower-1)
 }
 
 // overload is the work offered over the work possible; above 1 a backlog grows.
@@ -106,7 +125,7 @@ func (v *solver) solve(l *serviceLoad, p *servicePerf, bunching float64) {
 		if p.stalled = min(s.throttled, 1); v.throttled != 1 {
 			p.stalled = powers.of(max(p.stalled, 0), v.throttled)
 		}
-		p.stallMs = s.stallMs * v.perBatch * positive(v.stall[0]+v.stall[1]*u)
+		p.stallMs = s.stallMs*v.perBatch*positive(v.stall[0]+v.stall[1]*u) + v.besideMs
 	}
 	p.scale *= 1 + congestion*positive(v.congestion[0]+v.congestion[1]*u)
 }

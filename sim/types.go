@@ -15,6 +15,8 @@ type Engine interface {
 	Step(load TickLoad)
 	// Scale carries out one request at the present time and says what became of it.
 	Scale(req ScaleRequest) ScaleResult
+	// Happen lets an event happen at the present time; its Tick is not looked at. Reset undoes it.
+	Happen(e *Event)
 	// State is the truth at the present time.
 	State() *State
 	// AddLatencies adds the end-to-end latencies of the requests that completed in the last window (State.Window)
@@ -82,7 +84,7 @@ type State struct {
 
 // ServiceState is the truth about one service.
 type ServiceState struct {
-	Spec          int     // replicas last asked for
+	Spec          int     // replicas last asked for; while a rolling update goes on more or fewer pods are there
 	Ready         int     // pods that serve
 	Starting      int     // pods on a node, not yet ready
 	Pending       int     // pods that no node has room for

@@ -247,6 +247,14 @@ func (d *disturbed) WatchesPods() bool {
 	return ok && w.WatchesPods()
 }
 
+// Close frees the controller, where it needs that.
+func (d *disturbed) Close() error {
+	if c, ok := d.Controller.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
 func (d *disturbed) Reset(app *sim.App, seed uint64) error {
 	d.seed = seed
 	return d.Controller.Reset(app, seed)

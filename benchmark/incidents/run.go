@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -105,7 +106,7 @@ func mean(list []Outcome) Outcome {
 	return m
 }
 
-func one(x *Incident, c *Controller, seed uint64, newEngine func(*sim.App) (sim.Engine, error)) (Outcome, error) {
+func one(x *Incident, c *Controller, seed uint64, newEngine func(*sim.App) (sim.Engine, error)) (out Outcome, err error) {
 	engine, err := newEngine(x.App)
 	if err != nil {
 		return Outcome{}, err
@@ -113,6 +114,9 @@ func one(x *Incident, c *Controller, seed uint64, newEngine func(*sim.App) (sim.
 	controller, err := c.New()
 	if err != nil {
 		return Outcome{}, err
+	}
+	if c, ok := controller.(io.Closer); ok { // a policy has memory that is not Go's
+		defer func() { err = errors.Join(err, c.Close()) }()
 	}
 	var ep sim.Episode
 	if err := x.Source.Episode(seed, &ep); err != nil {
@@ -122,7 +126,7 @@ func one(x *Incident, c *Controller, seed uint64, newEngine func(*sim.App) (sim.
 	if err := sim.RunController(x.App, engine, &ep, controller, seed, sim.DefaultMetricsConfig(), r); err != nil {
 		return Outcome{}, err
 	}
-	out := r.outcome()
+	out = r.outcome()
 	out.Measured = r.measured(x.Compare, &out)
 	return out, nil
 }

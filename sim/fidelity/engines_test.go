@@ -30,6 +30,7 @@ func newKnown(meanMs, cpuM float64, even bool) NewEngine {
 
 func (k *known) Reset(uint64, []int) error                  { k.st.At, k.done = 0, 0; return nil }
 func (k *known) Scale(sim.ScaleRequest) (r sim.ScaleResult) { return r }
+func (k *known) Happen(*sim.Event)                          {}
 func (k *known) State() *sim.State                          { return &k.st }
 
 func (k *known) Step(load sim.TickLoad) {

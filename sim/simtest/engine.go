@@ -34,7 +34,7 @@ func TestEngine(t *testing.T, newEngine func(t *testing.T, app *sim.App) sim.Eng
 	}
 }
 
-// exhaust leaves an engine with large quotas, full nodes and a backlog.
+// exhaust leaves an engine with large quotas, full nodes, a backlog, rolling updates on their way and slow operations.
 func exhaust(t *testing.T, app *sim.App, engine sim.Engine) {
 	t.Helper()
 	r := newEngineRun(t, app, engine, 2)
@@ -47,6 +47,16 @@ func exhaust(t *testing.T, app *sim.App, engine sim.Engine) {
 	}
 	for range 120 {
 		engine.Step(r.load)
+	}
+	for s := range app.Services {
+		engine.Happen(&sim.Event{Kind: sim.RolloutEvent, Service: s, Surge: 0.25})
+	}
+	for o := range app.Ops {
+		engine.Happen(&sim.Event{Kind: sim.SlowEvent, Op: o, Factor: 10})
+	}
+	for tick := 121; tick <= 123; tick++ {
+		engine.Step(r.load)
+		r.checkNodes(tick, engine.State())
 	}
 }
 

@@ -51,7 +51,7 @@ func (s *Steps) Name() string { return "steps" }
 func (s *Steps) Episode(seed uint64, ep *sim.Episode) error {
 	nE, nS := len(s.mix), len(s.app.Services)
 	factor := 1 + s.Spread*float64(seed%1024)/1024
-	ep.Name, ep.Ticks, ep.WarmupTicks = s.Name(), s.ticks, s.warmupTicks
+	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Events = s.Name(), s.ticks, s.warmupTicks, nil
 	ep.RPS = slices.Grow(ep.RPS[:0], s.ticks*nE)
 	ep.Needed = slices.Grow(ep.Needed[:0], (s.ticks/sim.WindowTicks+1)*nS)
 	for t := range s.ticks {

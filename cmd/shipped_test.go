@@ -1,0 +1,70 @@
+package cmd
+
+import (
+	"testing"
+
+	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/rl"
+	"github.com/grlscaler/grlscaler/sim"
+)
+
+// Each published configuration for Online Boutique comes with the policy that it trains, below 1 MiB. Where a configuration, the
+// application or the load has changed since, the policy is another training's, and `make policies` is due.
+func TestShippedPolicies(t *testing.T) {
+	for _, name := range []string{"mlp_ppo", "gat_ppo", "gcn_ppo", "gat_sac"} {
+		t.Run(name, func(t *testing.T) {
+			shipped, err := configs.TrainedPolicy(name)
+			if err != nil || shipped == nil {
+				t.Fatalf("shipped policy: %v (%v); run make policies", shipped, err)
+			}
+			cfg, err := loadPolicyConfig(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			job, err := newTraining(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if shipped.Made.Training != job.dirName() || shipped.Made.Seed != cfg.Seed {
+				t.Errorf("made by training %s, seed %d; the configuration is %s, seed %d: run make policies", shipped.Made.Training, shipped.Made.Seed, job.dirName(), cfg.Seed)
+			}
+			if len(shipped.Weights) >= 1<<20 {
+				t.Errorf("%d bytes, at most 1 MiB may ship", len(shipped.Weights))
+			}
+			columns, err := rl.DecodeCurve(shipped.Curve, "time/total_timesteps")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if steps := columns[0][len(columns[0])-1]; steps < float64(cfg.TotalSteps) {
+				t.Errorf("the learning curve ends after %v of %d steps", steps, cfg.TotalSteps)
+			}
+			spec, err := shippedSpec(name, shipped, job.app)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := spec.New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.(interface{ Close() error }).Close()
+			if _, err := c.Decide(viewOf(t, job.app.App), nil); err != nil {
+				t.Errorf("decision: %v", err)
+			}
+		})
+	}
+}
+
+// viewOf is a view of an application at its initial replicas.
+func viewOf(t *testing.T, app *sim.App) *sim.View {
+	t.Helper()
+	engine, err := sim.NewFluid(app, sim.FluidOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Reset(1, app.InitialReplicas()); err != nil {
+		t.Fatal(err)
+	}
+	v := sim.NewView(app)
+	sim.NewMetrics(app, sim.DefaultMetricsConfig()).View(engine.State(), v)
+	return v
+}
