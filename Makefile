@@ -29,7 +29,7 @@ PURE = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
 	awk '/sugarme\/gotch/ { sub(/\.test$$/, "", $$1); torch[$$1] = 1; next } \
 	     { all[$$1] = 1 } END { for (p in all) if (p !~ /[._]test$$/ && !torch[p]) print p }' | sort
 
-.PHONY: setup system build run policies learning incidents fidelity hpadiff hpadiff-old test race bench vet fmt-check staticcheck lint clean distclean help
+.PHONY: setup system build run policies results incidents fidelity hpadiff hpadiff-old test race bench vet fmt-check staticcheck lint clean distclean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,8 +54,8 @@ test: setup ## run all tests
 policies: setup ## train the policies that come with the program (about 15 minutes)
 	sh scripts/policies.sh
 
-learning: setup ## train every policy with three seeds and compare (about 15 minutes)
-	sh scripts/learning.sh
+results: setup ## train every policy with five seeds, ablations, curves and benchmarks of docs/results.md (hours)
+	sh scripts/results.sh
 
 incidents: setup ## run the incidents and put their tables into docs/incidents.md (a minute)
 	bin/grlscaler benchmark --suite incidents --out results/incidents

@@ -31,6 +31,9 @@ const (
 	Incidents Kind = "incidents"
 )
 
+// trainedDir has the policies that come with the program.
+const trainedDir = string(Policies) + "/trained"
+
 // singular is the kind's name in messages.
 var singular = map[Kind]string{Apps: "application", Scenarios: "scenario", Policies: "policy configuration", Queries: "set of queries", Incidents: "incident"}
 
@@ -39,6 +42,9 @@ func Names(kind Kind) []string {
 	var names []string
 	// The folders are embedded, so walking them cannot fail.
 	_ = fs.WalkDir(files, string(kind), func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && p == trainedDir {
+			return fs.SkipDir // no configurations, but what was made of them
+		}
 		if err == nil && !d.IsDir() && path.Ext(p) == ".yaml" {
 			names = append(names, strings.TrimSuffix(strings.TrimPrefix(p, string(kind)+"/"), ".yaml"))
 		}
@@ -75,7 +81,7 @@ type Made struct {
 
 // TrainedPolicy returns the shipped policy of a name, such as gat_ppo; nil if there is none.
 func TrainedPolicy(name string) (*Trained, error) {
-	dir := path.Join(string(Policies), "trained", name)
+	dir := path.Join(trainedDir, name)
 	t := &Trained{Path: path.Join(dir, "policy.safetensors")}
 	var err error
 	if t.Weights, err = files.ReadFile(t.Path); errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +101,7 @@ func TrainedPolicy(name string) (*Trained, error) {
 
 // TrainedNames lists the shipped policies.
 func TrainedNames() []string {
-	entries, _ := files.ReadDir(path.Join(string(Policies), "trained")) // embedded: it is there or empty
+	entries, _ := files.ReadDir(trainedDir) // embedded: it is there or empty
 	var names []string
 	for _, e := range entries {
 		if e.IsDir() {

@@ -19,17 +19,29 @@ func benchConfig(kind, algorithm string) *Config {
 	if cfg.PPO != nil {
 		cfg.PPO.RolloutSteps, cfg.PPO.MinibatchSize = 64, 512
 	}
+	if cfg.SAC != nil {
+		cfg.SAC.LearningStarts = cfg.Env.NumEnvs // every iteration counted has its updates
+	}
 	return cfg
 }
 
 // BenchmarkTrain measures the learner alone, end to end: collection with a synthetic environment of the real
 // shape, and four epochs of updates.
 func BenchmarkTrain(b *testing.B) {
-	for _, c := range []struct{ name, kind, algorithm string }{
-		{"mlp_ppo", "mlp", AlgorithmPPO}, {"gat_ppo", "gat", AlgorithmPPO}, {"gcn_ppo", "gcn", AlgorithmPPO}, {"gat_sac", "gat", AlgorithmSAC},
+	for _, c := range []struct {
+		name, kind, algorithm string
+		set                   []string
+	}{
+		{"mlp_ppo", "mlp", AlgorithmPPO, nil}, {"gat_ppo", "gat", AlgorithmPPO, nil}, {"gcn_ppo", "gcn", AlgorithmPPO, nil},
+		{"gat_sac/critics=separate", "gat", AlgorithmSAC, []string{"sac.batch_size=256"}},
+		{"gat_sac/critics=shared", "gat", AlgorithmSAC, []string{"sac.batch_size=256", "sac.shared_critics=true"}},
+		{"gat_sac/critics=separate/batch=64", "gat", AlgorithmSAC, []string{"sac.batch_size=64", "sac.gradient_steps=4"}},
 	} {
 		b.Run("cfg="+c.name, func(b *testing.B) {
-			cfg := benchConfig(c.kind, c.algorithm)
+			cfg, err := benchConfig(c.kind, c.algorithm).ApplySet(c.set)
+			if err != nil {
+				b.Fatal(err)
+			}
 			torch, err := gnn.StartTorch(1)
 			if err != nil {
 				b.Fatal(err)

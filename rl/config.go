@@ -243,11 +243,14 @@ func (p *PPOConfig) check(k *checker, envs int) {
 	k.in("ppo.target_kl", p.TargetKL, 0, 100)
 	k.above("ppo.adam_eps", p.AdamEps, 1)
 	p.Budget.check(k)
-	w := &p.WarmStart
-	k.count("ppo.warm_start.steps", w.Steps, 0, math.MaxInt32)
-	k.in("ppo.warm_start.expert_share", w.ExpertShare, 0, 1)
-	k.in("ppo.warm_start.pull", w.Pull, 0, 1e3)
-	k.count("ppo.warm_start.pull_steps", w.PullSteps, 0, math.MaxInt32)
+	p.WarmStart.check(k, "ppo.warm_start")
+}
+
+func (w *WarmStartConfig) check(k *checker, key string) {
+	k.count(key+".steps", w.Steps, 0, math.MaxInt32)
+	k.in(key+".expert_share", w.ExpertShare, 0, 1)
+	k.in(key+".pull", w.Pull, 0, 1e3)
+	k.count(key+".pull_steps", w.PullSteps, 0, math.MaxInt32)
 }
 
 func (s *SACConfig) check(k *checker) {
@@ -261,6 +264,7 @@ func (s *SACConfig) check(k *checker) {
 	k.above("sac.q_learning_rate", s.QLearningRate, 10)
 	k.above("sac.alpha_learning_rate", s.AlphaLearningRate, 10)
 	k.in("sac.gamma", s.Gamma, 0, 1)
+	k.count("sac.n_step", s.NStep, 1, 1000)
 	k.above("sac.tau", s.Tau, 1)
 	k.above("sac.alpha", s.Alpha, 1e6)
 	k.in("sac.target_entropy_scale", s.TargetEntropyScale, 0, 1)
@@ -268,4 +272,6 @@ func (s *SACConfig) check(k *checker) {
 	k.in("sac.max_grad_norm", s.MaxGradNorm, 0, 1e9)
 	k.above("sac.adam_eps", s.AdamEps, 1)
 	k.count("sac.log_every", s.LogEvery, 1, math.MaxInt32)
+	s.WarmStart.check(k, "sac.warm_start")
+	k.want(!s.AdvisedCritics || s.WarmStart.Steps > 0, "sac.advised_critics", "needs the expert of a warm start; set sac.warm_start.steps above 0")
 }

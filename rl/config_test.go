@@ -44,6 +44,8 @@ func TestDecodeConfigRefuses(t *testing.T) {
 		{"negative seed", "name: x\nalgorithm: ppo\nseed: -1\n", []string{"f.yaml:3"}},
 		{"fraction", "name: x\nalgorithm: ppo\ntotal_steps: 1.5\n", []string{"f.yaml:3: total_steps: 1.5 is not a whole number"}},
 		{"newer format", "format: 2\nname: x\nalgorithm: ppo\n", []string{"f.yaml:1: format: 2; this version reads formats 1 to 1"}},
+		{"advice without expert", "name: x\nalgorithm: sac\nsac: {advised_critics: true, n_step: 0}\n", []string{
+			"f.yaml:3: sac.n_step: 0; must be from 1 to 1000", "f.yaml:3: sac.advised_critics: needs the expert of a warm start; set sac.warm_start.steps above 0"}},
 		{"other algorithm's section", "name: x\nalgorithm: ppo\nsac: {tau: 0.1}\n", []string{"f.yaml:3: sac: not used by algorithm ppo"}},
 		{"every mistake at once", "name: a/b\nalgorithm: sac\nencoder: {kind: gin, heads: 0}\nsac:\n  tau: 0\n  gamma: 1.1\nenv: {num_envs: 0}\n", []string{
 			`f.yaml:1: name: "a/b"`, `f.yaml:3: encoder.kind: unknown "gin"; one of mlp, gat, gcn`, "encoder.heads: 0; must be from 1 to 64",

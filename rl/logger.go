@@ -42,7 +42,7 @@ var Metrics = []Metric{
 	{"train/approx_kl", "nat", "estimated KL divergence of the policy from the one that collected, mean over the last epoch", true, false},
 	{"train/clip_fraction", "share", "share of decisions whose probability ratio was clipped, mean over minibatches", true, false},
 	{"train/explained_variance", "share", "1 - Var(returns - values)/Var(returns) at collection; 1 = perfect, 0 = useless", true, false},
-	{"train/imitation_loss", "nat", "-log probability of the expert's actions, summed over action parts, mean over minibatches", true, false},
+	{"train/imitation_loss", "nat", "-log probability of the expert's actions, summed over action parts, mean over minibatches", true, true},
 	{"train/slo_multiplier", "", "Lagrange multiplier of the budget of violations; empty without one", true, false},
 	{"rollout/slo_violation", "share", "share of requests late or failed, mean over about the last thirty rollouts; empty without a budget", true, false},
 	{"train/grad_norm", "", "norm of the gradient before clipping, mean over minibatches", true, false},

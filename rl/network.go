@@ -84,20 +84,45 @@ func newActorCritic(p *gnn.Params, enc EncoderConfig, spec *sim.EnvSpec) (*netwo
 // newScorer declares a network of Discrete SAC: its actor, whose last layer starts with gain 0.01, or a critic (1).
 func newScorer(p *gnn.Params, name string, enc EncoderConfig, spec *sim.EnvSpec, gain float64) (*network, error) {
 	n := &network{graph: graphOf(spec, enc.Kind), loops: enc.Kind == "gat", calls: len(spec.Edges)}
-	hidden := enc.HeadHidden
 	cfg := gnn.EncoderConfig{Kind: enc.Kind, Hidden: enc.Hidden, Layers: enc.Layers, Heads: enc.Heads}
 	if enc.Kind == "mlp" {
-		hidden, cfg.Act, cfg.Init = 0, gnn.ReLU, orthogonal(math.Sqrt2)
+		cfg.Act, cfg.Init = gnn.ReLU, orthogonal(math.Sqrt2)
 	}
 	var err error
 	if n.enc, err = gnn.NewEncoder(p, name+".encoder", n.graph, cfg); err != nil {
 		return nil, err
 	}
-	n.head = gnn.NewHead(p, name+".head", n.graph, n.enc, gnn.HeadConfig{
+	n.head = scorerHead(p, name, n, enc, spec, gain)
+	return n, nil
+}
+
+// secondHead declares a scorer on the encoder of n, with a head of its own.
+func (n *network) secondHead(p *gnn.Params, name string, enc EncoderConfig, spec *sim.EnvSpec, gain float64) *network {
+	second := *n
+	second.head = scorerHead(p, name, n, enc, spec, gain)
+	return &second
+}
+
+// scorerHead declares the head of a scorer.
+func scorerHead(p *gnn.Params, name string, n *network, enc EncoderConfig, spec *sim.EnvSpec, gain float64) *gnn.Head {
+	hidden := enc.HeadHidden
+	if enc.Kind == "mlp" {
+		hidden = 0
+	}
+	return gnn.NewHead(p, name+".head", n.graph, n.enc, gnn.HeadConfig{
 		PerService: spec.Action.PerService, Global: spec.Action.Global, Hidden: hidden, Act: gnn.ReLU,
 		Inner: orthogonal(math.Sqrt2), Final: orthogonal(gain),
 	})
-	return n, nil
+}
+
+// twoLogits computes the rows of two networks, which may have one encoder.
+func twoLogits(s *gnn.Scope, nets [2]*network, b *gnn.Batch) (first, second gnn.Tensor) {
+	e := nets[0].enc.Encode(s, b)
+	first = nets[0].head.Forward(s, e)
+	if nets[1].enc != nets[0].enc {
+		e = nets[1].enc.Encode(s, b)
+	}
+	return first, nets[1].head.Forward(s, e)
 }
 
 // on is the same network, weights shared, for observations of another environment with the same features. The mlp has none.

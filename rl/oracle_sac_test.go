@@ -98,10 +98,10 @@ func checkSAC(t *testing.T, o oracle, c oracleCase) {
 		in := func(key string) array { return field[array](t, c.Inputs, key) }
 		obs, next := in("obs").tensor(s), in("next_obs").tensor(s)
 		n := len(in("rewards").Data)
-		continues, target := make([]float32, n), make([]float32, n)
+		discounts, target := make([]float32, n), make([]float32, n)
 		for i, ended := range in("terminated").bools() {
 			if !ended {
-				continues[i] = 1
+				discounts[i] = float32(cfg.Gamma)
 			}
 		}
 		all := make([]bool, n*spec.NActions)
@@ -110,8 +110,8 @@ func checkSAC(t *testing.T, o oracle, c oracleCase) {
 		}
 		u.parts.targetEntropies(spec.TargetEntropyScale, all, target)
 		b := &sacMinibatch{
-			actions: s.View(in("actions").tensor(s), -1, 1), rewards: in("rewards").tensor(s),
-			continues: s.Float32s(continues, int64(n)), targetEntropy: s.Float32s(target, int64(n)),
+			actions: s.View(in("actions").tensor(s), -1, 1), returns: in("rewards").tensor(s),
+			discounts: s.Float32s(discounts, int64(n)), targetEntropy: s.Float32s(target, int64(n)),
 		}
 		net := func(p *gnn.Params, name string, x gnn.Tensor) func(*gnn.Scope) gnn.Tensor {
 			return func(s *gnn.Scope) gnn.Tensor { return sequential(s, p, name+".net", spec.Activation, false, x) }

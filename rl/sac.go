@@ -1,6 +1,7 @@
 package rl
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -13,21 +14,27 @@ import (
 type sac struct {
 	cfg    *SACConfig
 	world  *world
+	expert sim.ExpertEnv // nil without a warm start
 	update *sacUpdater
 	actor  *network
-	// Both critics and both targets, in one set of weights each.
+	// Both critics and both targets, in one set of weights each; with shared_critics a pair has one encoder.
 	critics, targets [2]*network
+	advice           *advice // nil unless the critics hear the expert
 	choose           *chooser
 	sampling         *rng.Stream
 	replay           *replay
 	updates, steps   int64
-	logged           int64 // steps at the last row
+	logged           int64   // steps at the last row
+	pull             float64 // weight of the imitation loss in this iteration
 
 	// Memory of one step and one minibatch.
 	scope         *gnn.Scope
 	now           *sim.Obs // normalised present observations
 	actions       []int32
+	experts       []int32 // what the expert would do
 	batch         *batch
+	returns       []float32
+	discounts     []float32
 	targetEntropy []float32
 	sums          sacSums
 }
@@ -36,12 +43,27 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 	c := cfg.SAC
 	a := &sac{
 		cfg: c, world: w, choose: newChooser(parts, rng.New(cfg.Seed, "policy"), w.envs),
-		sampling: rng.New(cfg.Seed, "replay"), replay: newReplay(w.spec, w.envs, c.BufferSize),
-		scope: gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), actions: make([]int32, w.envs*len(parts.NVec)),
-		batch: newBatch(w.spec, c.BatchSize), targetEntropy: make([]float32, c.BatchSize),
+		sampling: rng.New(cfg.Seed, "replay"),
+		scope:    gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), actions: make([]int32, w.envs*len(parts.NVec)),
+		returns: make([]float32, c.BatchSize), discounts: make([]float32, c.BatchSize), targetEntropy: make([]float32, c.BatchSize),
+	}
+	var err error
+	if c.WarmStart.Steps > 0 {
+		if a.expert, err = expertOf(w.env, "sac.warm_start"); err != nil {
+			return nil, err
+		}
+		a.experts = make([]int32, len(a.actions))
+	}
+	if a.replay, err = newReplay(w.spec, w.envs, c.BufferSize, a.expert != nil); err != nil {
+		return nil, err
+	}
+	a.batch = newBatch(a.replay, c.BatchSize, c.NStep, c.AdvisedCritics)
+	criticSpec := w.spec
+	if c.AdvisedCritics {
+		a.advice = newAdvice(w.spec)
+		criticSpec = a.advice.widened()
 	}
 	u := &sacUpdater{cfg: c, parts: parts, logAlpha: gnn.NewParams(rng.New(cfg.Seed, "alpha").Rand)}
-	var err error
 	u.actor = gnn.NewParams(rng.New(cfg.Seed, "weights", "actor").Rand)
 	if a.actor, err = newScorer(u.actor, "actor", cfg.Encoder, w.spec, 0.01); err != nil {
 		return nil, err
@@ -49,11 +71,11 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 	if err := u.actor.Build(); err != nil {
 		return nil, err
 	}
-	if u.critics, a.critics, err = newCritics(cfg, w.spec); err != nil {
+	if u.critics, a.critics, err = newCritics(cfg, criticSpec); err != nil {
 		return nil, err
 	}
 	// The targets draw the same numbers, so they start as copies of the critics.
-	if u.targets, a.targets, err = newCritics(cfg, w.spec); err != nil {
+	if u.targets, a.targets, err = newCritics(cfg, criticSpec); err != nil {
 		return nil, err
 	}
 	u.logAlpha.Add("log_alpha", func(v []float32, _ []int64, _ *rand.Rand) { v[0] = float32(math.Log(c.Alpha)) }, 1)
@@ -64,6 +86,14 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 	return a, u.newOptimisers()
 }
 
+// expertOf is the environment with its expert, which a warm start imitates.
+func expertOf(env sim.VectorEnv, key string) (sim.ExpertEnv, error) {
+	if expert, ok := env.(sim.ExpertEnv); ok {
+		return expert, nil
+	}
+	return nil, fmt.Errorf("%s: the environment %T has no expert; set %s.steps to 0", key, env, key)
+}
+
 // newCritics makes a set of weights with two networks that start differently.
 func newCritics(cfg *Config, spec *sim.EnvSpec) (*gnn.Params, [2]*network, error) {
 	var nets [2]*network
@@ -72,6 +102,10 @@ func newCritics(cfg *Config, spec *sim.EnvSpec) (*gnn.Params, [2]*network, error
 		var err error
 		if nets[i], err = newScorer(params, name, cfg.Encoder, spec, 1); err != nil {
 			return nil, nets, err
+		}
+		if cfg.SAC.SharedCritics && i == 0 {
+			nets[1] = nets[0].secondHead(params, "q2", cfg.Encoder, spec, 1)
+			break
 		}
 	}
 	return params, nets, params.Build()
@@ -90,20 +124,38 @@ func (a *sac) begin(seed uint64) error {
 // is nearly uniform over the allowed actions.
 func (a *sac) collect() (steps int, err error) {
 	w := a.world
+	a.pull = a.cfg.WarmStart.pullAt(int(a.steps))
 	for range a.cfg.TrainEvery {
 		copyRows(w.spec, a.now, 0, w.obs, 0, w.envs)
 		w.normalize(a.now)
 		if err := a.decide(); err != nil {
 			return 0, err
 		}
+		if err := a.askExpert(); err != nil {
+			return 0, err
+		}
 		if err := w.step(a.actions); err != nil {
 			return 0, err
 		}
-		a.replay.add(a.actions, w.reward, w.terminated, w.truncated, w.obs, w.final)
+		a.replay.add(a.actions, a.experts, w.reward, w.terminated, w.truncated, w.obs, w.final)
 	}
 	n := a.cfg.TrainEvery * w.envs
 	a.steps += int64(n)
 	return n, nil
+}
+
+// askExpert notes what the expert would do, and lets it act in its share of the environments.
+func (a *sac) askExpert() error {
+	if a.pull == 0 && a.advice == nil {
+		clear(a.experts) // the replay buffer keeps no advice that nobody asked for
+		return nil
+	}
+	if err := a.expert.Expert(a.experts); err != nil {
+		return err
+	}
+	share := a.cfg.WarmStart.experts(a.world.envs, int(a.steps))
+	copy(a.actions, a.experts[:share*len(a.world.spec.Action.NVec)])
+	return nil
 }
 
 // decide draws actions for the present observations.
@@ -120,13 +172,14 @@ func (a *sac) decide() error {
 // learn does gradient_steps updates once enough has been collected. done is the share of the training that is over.
 func (a *sac) learn(done float64) (map[string]float64, error) {
 	rates := learningRate(1, a.cfg.LinearDecay, done)
-	if a.replay.len() >= a.cfg.LearningStarts {
+	// The newest transitions may have to wait for the expert's advice.
+	if a.replay.len() >= max(a.cfg.LearningStarts, 2*a.world.envs) {
 		for range a.cfg.GradientSteps {
 			st, err := a.minibatch(rates)
 			if err != nil {
 				return nil, err
 			}
-			a.sums.add(st)
+			a.sums.add(st, a.pull)
 			a.updates++
 		}
 	}
@@ -147,23 +200,31 @@ func (a *sac) minibatch(rates float64) (sacStats, error) {
 	a.world.normalize(b.obs)
 	a.world.normalize(b.next)
 	a.world.normalizeRewards(b.rewards)
+	nStep(a.cfg.Gamma, b.rewards, b.n, b.steps, b.ended, a.returns, a.discounts)
 	parts.targetEntropies(a.cfg.TargetEntropyScale, b.obs.Mask, a.targetEntropy)
 	rows, width := int64(n), int64(parts.Width)
 	batch := sacMinibatch{
 		mask: s.Bools(b.obs.Mask, rows, width), nextMask: s.Bools(b.next.Mask, rows, width),
 		actions: s.Int64s(b.actions, rows, int64(len(parts.NVec))),
-		rewards: s.Float32s(b.rewards, rows), continues: s.Float32s(b.continues, rows),
-		targetEntropy: s.Float32s(a.targetEntropy, rows),
+		returns: s.Float32s(a.returns, rows), discounts: s.Float32s(a.discounts, rows),
+		targetEntropy: s.Float32s(a.targetEntropy, rows), pull: a.pull,
+	}
+	if a.pull > 0 {
+		batch.experts = s.Int64s(b.experts, rows, int64(len(parts.NVec)))
 	}
 	// All networks read the same two batches of tensors.
 	obs, next := a.actor.load(s, b.obs, n), a.actor.load(s, b.next, n)
+	heard, heardNext := obs, next
+	if a.advice != nil {
+		heard, heardNext = a.advice.extend(s, obs, b.experts), a.advice.extend(s, next, b.advice)
+	}
 	both := func(nets [2]*network, x *gnn.Batch) func(*gnn.Scope) (gnn.Tensor, gnn.Tensor) {
-		return func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) { return nets[0].logits(s, x), nets[1].logits(s, x) }
+		return func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) { return twoLogits(s, nets, x) }
 	}
 	return a.update.step(s, rates, &batch, sacForward{
 		actor:     func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, obs) },
 		nextActor: func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, next) },
-		critics:   both(a.critics, obs), nextTargets: both(a.targets, next),
+		critics:   both(a.critics, heard), nextTargets: both(a.targets, heardNext),
 	})
 }
 
@@ -179,22 +240,31 @@ func (a *sac) close() {
 // sacSums adds up the numbers of the updates since the last row. They are part of a checkpoint.
 type sacSums struct {
 	N, CriticLoss, ActorLoss, AlphaLoss, Entropy, QMean float64
+	Imitation, Pulled                                   float64 // sum, and in how many updates it counted
+	Alone                                               float64 // in how many it alone counted
 }
 
-func (t *sacSums) add(st sacStats) {
+func (t *sacSums) add(st sacStats, pull float64) {
 	t.N++
 	t.CriticLoss += st.CriticLoss
 	t.ActorLoss += st.ActorLoss
 	t.AlphaLoss += st.AlphaLoss
 	t.Entropy += st.Entropy
 	t.QMean += st.QMean
+	if pull > 0 {
+		t.Imitation += st.Imitation
+		t.Pulled++
+	}
+	if math.IsInf(pull, 1) {
+		t.Alone++
+	}
 }
 
-// row gives the means; without an update there are none, which shows as empty cells.
+// row gives the means; without an update (of the kind) there are none, which shows as empty cells.
 func (t *sacSums) row(lr, updates, alpha float64) map[string]float64 {
 	return map[string]float64{
 		"train/learning_rate": lr, "train/n_updates": updates, "train/ent_coef": alpha,
-		"train/critic_loss": t.CriticLoss / t.N, "train/actor_loss": t.ActorLoss / t.N, "train/ent_coef_loss": t.AlphaLoss / t.N,
-		"train/entropy": t.Entropy / t.N, "train/q_mean": t.QMean / t.N,
+		"train/critic_loss": t.CriticLoss / t.N, "train/actor_loss": t.ActorLoss / (t.N - t.Alone), "train/ent_coef_loss": t.AlphaLoss / (t.N - t.Alone),
+		"train/entropy": t.Entropy / t.N, "train/q_mean": t.QMean / t.N, "train/imitation_loss": t.Imitation / t.Pulled,
 	}
 }

@@ -47,10 +47,10 @@ func sacConfig() SACConfig {
 }
 
 // transition is a minibatch of one.
-func transition(s *gnn.Scope, parts int, reward, continues float32, nextMask gnn.Tensor) *sacMinibatch {
+func transition(s *gnn.Scope, parts int, reward, discount float32, nextMask gnn.Tensor) *sacMinibatch {
 	return &sacMinibatch{
-		nextMask: nextMask, actions: s.Zeros(gnn.Int64, 1, int64(parts)), rewards: s.Full(float64(reward), 1),
-		continues: s.Full(float64(continues), 1), targetEntropy: s.Zeros(gnn.Float32, 1),
+		nextMask: nextMask, actions: s.Zeros(gnn.Int64, 1, int64(parts)), returns: s.Full(float64(reward), 1),
+		discounts: s.Full(float64(discount), 1), targetEntropy: s.Zeros(gnn.Float32, 1),
 	}
 }
 
@@ -61,15 +61,15 @@ func TestSACTarget(t *testing.T) {
 	logits, q1, q2 := []float32{0, float32(math.Log(3)), 5}, []float32{1, 7, 100}, []float32{4, 2, 100}
 	value := 0.25*(1-0.5*math.Log(0.25)) + 0.75*(2-0.5*math.Log(0.75))
 	for _, c := range []struct {
-		name      string
-		continues float32
-		want      float64
-	}{{"goes on", 1, 3 + 0.9*value}, {"terminated", 0, 3}} {
+		name     string
+		discount float32
+		want     float64
+	}{{"goes on", 0.9, 3 + 0.9*value}, {"three steps", 0.729, 3 + 0.729*value}, {"terminated", 0, 3}} {
 		t.Run(c.name, func(t *testing.T) {
 			onTorch(t, func(s *gnn.Scope) error {
 				cfg := sacConfig()
 				u, f := tableSAC(t, &cfg, []int{3}, logits, q1, q2)
-				y := u.target(s, u.alpha(), transition(s, 1, 3, c.continues, s.Bools([]bool{true, true, false}, 1, 3)), f)
+				y := u.target(s, u.alpha(), transition(s, 1, 3, c.discount, s.Bools([]bool{true, true, false}, 1, 3)), f)
 				if got := s.Item(y); math.Abs(got-c.want) > 1e-5 {
 					t.Errorf("y = %v, want %v", got, c.want)
 				}
@@ -88,7 +88,7 @@ func TestSACPartsAddUp(t *testing.T) {
 			// Uniform over two parts of two actions. Expected values: critic 1: 1.5 + 3.5 = 5, critic 2: 1 + 5 = 6.
 			q1, q2 := []float32{1, 2, 3, 4}, []float32{0 + shift, 2 + shift, 4 - shift, 6 - shift}
 			u, f := tableSAC(t, &cfg, []int{2, 2}, make([]float32, 4), q1, q2)
-			y := u.target(s, u.alpha(), transition(s, 2, 0, 1, gnn.Tensor{}), f)
+			y := u.target(s, u.alpha(), transition(s, 2, 0, 0.9, gnn.Tensor{}), f)
 			want := 0.9 * (5 + 0.5*2*math.Log(2))
 			if got := s.Item(y); math.Abs(got-want) > 1e-4 {
 				t.Errorf("shift %v: y = %v, want %v", shift, got, want)

@@ -31,6 +31,7 @@ type SACConfig struct {
 	AlphaLearningRate  float64 `yaml:"alpha_learning_rate"`
 	LinearDecay        bool    `yaml:"linear_decay"`
 	Gamma              float64 `yaml:"gamma"`
+	NStep              int     `yaml:"n_step"`
 	Tau                float64 `yaml:"tau"`
 	AutoAlpha          bool    `yaml:"auto_alpha"`
 	Alpha              float64 `yaml:"alpha"`
@@ -39,6 +40,10 @@ type SACConfig struct {
 	MaxGradNorm        float64 `yaml:"max_grad_norm"`
 	AdamEps            float64 `yaml:"adam_eps"`
 	LogEvery           int     `yaml:"log_every"`
+	SharedCritics      bool    `yaml:"shared_critics"`
+	AdvisedCritics     bool    `yaml:"advised_critics"`
+
+	WarmStart WarmStartConfig `yaml:"warm_start"`
 }
 
 // DefaultSAC returns the defaults.
@@ -46,7 +51,7 @@ func DefaultSAC() SACConfig {
 	return SACConfig{
 		BufferSize: 50_000, LearningStarts: 1_000, BatchSize: 128, TrainEvery: 1, GradientSteps: 1,
 		PolicyLearningRate: 3e-4, QLearningRate: 3e-4, AlphaLearningRate: 3e-4,
-		Gamma: 0.99, Tau: 0.005,
+		Gamma: 0.99, NStep: 1, Tau: 0.005,
 		AutoAlpha: true, Alpha: 0.2, TargetEntropyScale: 0.5,
 		Form: SACSum, MaxGradNorm: 10, AdamEps: 1e-5, LogEvery: 1_000,
 	}
@@ -56,9 +61,11 @@ func DefaultSAC() SACConfig {
 type sacMinibatch struct {
 	mask, nextMask gnn.Tensor // bool [B, width]; none where everything is allowed
 	actions        gnn.Tensor // int64 [B, parts]
-	rewards        gnn.Tensor // [B]
-	continues      gnn.Tensor // [B] 0 where the episode terminated, else 1: truncation does not stop the bootstrap
+	returns        gnn.Tensor // [B] discounted rewards of the next n steps
+	discounts      gnn.Tensor // [B] gamma^n; 0 where the episode terminated: truncation does not stop the bootstrap
 	targetEntropy  gnn.Tensor // [B] H* of each observation
+	experts        gnn.Tensor // int64 [B, parts] what the expert would have done; none where pull is 0
+	pull           float64    // weight of the imitation loss; Inf = of the actor's losses it alone counts
 }
 
 // sacForward computes the networks' outputs on a minibatch, each [B, width]. They are called anew for each of
@@ -114,6 +121,7 @@ type sacStats struct {
 	CriticLoss, ActorLoss, AlphaLoss float64 // the critics' is the sum of both
 	Alpha                            float64 // after the update
 	Entropy, QMean                   float64
+	Imitation                        float64 // -log probability of the expert's actions; 0 where pull is 0
 }
 
 // alpha is the temperature.
@@ -136,7 +144,8 @@ func (u *sacUpdater) step(s *gnn.Scope, rates float64, b *sacMinibatch, f sacFor
 	if err != nil {
 		return st, err
 	}
-	if u.cfg.AutoAlpha {
+	// An imitating policy has the entropy that the expert leaves it; the temperature waits until it counts.
+	if u.cfg.AutoAlpha && !math.IsInf(b.pull, 1) {
 		if err := u.stepAlpha(s, rates, entropy, b, &st); err != nil {
 			return st, err
 		}
@@ -148,14 +157,15 @@ func (u *sacUpdater) step(s *gnn.Scope, rates float64, b *sacMinibatch, f sacFor
 	return st, u.targets.Blend(u.critics, u.cfg.Tau)
 }
 
-// target is y = r + gamma·(1 - terminated)·V(s'), V(s') = sum_a pi(a|s')·(Q(s', a) - alpha·log pi(a|s')): the
+// target is y = R + gamma^n·(1 - terminated)·V(s'), with the n-step return R and s' the observation after these steps
+// (n = 1: y = r + gamma·(1 - terminated)·V(s')), V(s') = sum_a pi(a|s')·(Q(s', a) - alpha·log pi(a|s')): the
 // expectation over all allowed actions, without sampling (Christodoulou 2019, equations 4 and 10).
 func (u *sacUpdater) target(s *gnn.Scope, alpha float64, b *sacMinibatch, f sacForward) gnn.Tensor {
 	logp := u.parts.LogSoftmax(s, u.parts.Masked(s, f.nextActor(s), b.nextMask))
 	q1, q2 := f.nextTargets(s)
 	q := u.smaller(s, logp, u.parts.Split(s, q1), u.parts.Split(s, q2))
 	value := u.expect(s, logp, func(i int) gnn.Tensor { return s.Sub(q[i], s.MulScalar(logp[i], alpha)) })
-	return s.Add(b.rewards, s.MulScalar(s.Mul(b.continues, value), u.cfg.Gamma))
+	return s.Add(b.returns, s.Mul(b.discounts, value))
 }
 
 // smaller combines two critics pessimistically: action by action where there is one part. With several parts
@@ -203,29 +213,49 @@ func (u *sacUpdater) stepCritics(outer *gnn.Scope, rates, alpha float64, b *sacM
 	return u.descend(s, loss, u.critics, u.criticsOpt, rates*u.cfg.QLearningRate)
 }
 
-// stepActor does one step on the expectation over actions of alpha·log pi - Q, and returns the policy's
-// entropies [B] before the step.
+// stepActor does one step on the expectation over actions of alpha·log pi - Q, with the imitation loss beside it or in its
+// place, and returns the policy's entropies [B] before the step.
 func (u *sacUpdater) stepActor(outer *gnn.Scope, rates, alpha float64, b *sacMinibatch, f sacForward, st *sacStats) (gnn.Tensor, error) {
 	s := outer.Nested()
 	defer s.Close()
 	logp := u.parts.LogSoftmax(s, u.parts.Masked(s, f.actor(s), b.mask))
-	var q []gnn.Tensor
 	var entropy gnn.Tensor
+	gnn.NoGrad(func() {
+		entropy = s.Neg(u.expect(s, logp, func(i int) gnn.Tensor { return logp[i] }))
+		st.Entropy = s.Item(s.Mean(entropy))
+	})
+	var loss gnn.Tensor
+	if !math.IsInf(b.pull, 1) {
+		loss = u.actorLoss(s, alpha, logp, f)
+		st.ActorLoss = s.Item(loss)
+	}
+	if b.pull > 0 {
+		imitation := s.Neg(s.Mean(u.parts.sumParts(s, u.parts.Pick(s, logp, b.experts))))
+		st.Imitation = s.Item(imitation)
+		if loss.IsNone() {
+			loss = imitation
+		} else {
+			loss = s.Add(loss, s.MulScalar(imitation, b.pull))
+		}
+	}
+	if err := u.descend(s, loss, u.actor, u.actorOpt, rates*u.cfg.PolicyLearningRate); err != nil {
+		return gnn.Tensor{}, err
+	}
+	return s.Keep(entropy, outer), outer.Err()
+}
+
+// actorLoss is the mean over the batch of the expectation over actions of alpha·log pi - Q.
+func (u *sacUpdater) actorLoss(s *gnn.Scope, alpha float64, logp []gnn.Tensor, f sacForward) gnn.Tensor {
+	var q []gnn.Tensor
 	gnn.NoGrad(func() {
 		q1, q2 := f.critics(s)
 		q = u.smaller(s, logp, u.parts.Split(s, q1), u.parts.Split(s, q2))
-		entropy = s.Neg(u.expect(s, logp, func(i int) gnn.Tensor { return logp[i] }))
-		st.Entropy = s.Item(s.Mean(entropy))
 	})
 	loss := s.Mean(u.expect(s, logp, func(i int) gnn.Tensor { return s.Sub(s.MulScalar(logp[i], alpha), q[i]) }))
 	if u.cfg.Form == SACMean {
 		loss = s.DivScalar(loss, float64(u.parts.Width))
 	}
-	st.ActorLoss = s.Item(loss)
-	if err := u.descend(s, loss, u.actor, u.actorOpt, rates*u.cfg.PolicyLearningRate); err != nil {
-		return gnn.Tensor{}, err
-	}
-	return s.Keep(entropy, outer), outer.Err()
+	return loss
 }
 
 // stepAlpha moves the temperature so that the entropy approaches the target: up where it is below.

@@ -251,35 +251,9 @@ func (a *sac) state(st *state) {
 	}{
 		{"n", &a.sums.N}, {"critic_loss", &a.sums.CriticLoss}, {"actor_loss", &a.sums.ActorLoss},
 		{"alpha_loss", &a.sums.AlphaLoss}, {"entropy", &a.sums.Entropy}, {"q_mean", &a.sums.QMean},
+		{"imitation", &a.sums.Imitation}, {"pulled", &a.sums.Pulled}, {"alone", &a.sums.Alone},
 	} {
 		scalar(st, "sums."+f.name, f.v)
 	}
 	a.replay.state(st)
-}
-
-// state saves or loads the ring as it lies in memory: positions decide what later samples see.
-func (r *replay) state(st *state) {
-	at, filled, room := int64(r.at), int64(r.filled), int64(r.room)
-	scalar(st, "replay.at", &at)
-	scalar(st, "replay.filled", &filled)
-	scalar(st, "replay.room", &room)
-	scalar(st, "replay.oldest", &r.oldest)
-	scalar(st, "replay.next", &r.next)
-	if st.loading && st.err == nil {
-		r.at, r.filled = int(at), int(filled)
-		if room < 0 || room > int64(2*r.slots*r.envs+64) {
-			st.err = fmt.Errorf("replay buffer: room for %d last observations", room)
-			return
-		}
-		r.lasts, r.room = sim.NewObs(r.spec, int(room)), int(room)
-	}
-	fixed(st, "replay.actions", r.actions)
-	fixed(st, "replay.rewards", r.rewards)
-	fixed(st, "replay.terminated", r.terminated)
-	fixed(st, "replay.final", r.final)
-	st.obs("replay.obs.", r.obs)
-	st.obs("replay.lasts.", r.lasts)
-	if st.loading && st.err == nil {
-		st.err = r.check()
-	}
 }

@@ -49,7 +49,7 @@ func (v *VecEnv) Expert(actions []int32) error {
 func (e *Env) expert(action []int32) error {
 	t, ok := e.task.(*clusterTask)
 	if !ok {
-		return fmt.Errorf("environment of kind %s: there is no expert for it; set ppo.warm_start.steps to 0", e.cfg.Kind)
+		return fmt.Errorf("environment of kind %s: there is no expert for it; set the steps of the warm start to 0", e.cfg.Kind)
 	}
 	if e.number < 0 {
 		return fmt.Errorf("environment %d: Expert before Reset", e.index)
