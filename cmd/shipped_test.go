@@ -38,7 +38,7 @@ func TestShippedPolicies(t *testing.T) {
 			if steps := columns[0][len(columns[0])-1]; steps < 0.98*float64(cfg.TotalSteps) { // the last row may come before the end
 				t.Errorf("the learning curve ends after %v of %d steps", steps, cfg.TotalSteps)
 			}
-			spec, err := shippedSpec(name, shipped, job.app)
+			spec, err := shippedSpec(name, shipped, job.parts[0].app)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func TestShippedPolicies(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.(interface{ Close() error }).Close()
-			if _, err := c.Decide(viewOf(t, job.app.App), nil); err != nil {
+			if _, err := c.Decide(viewOf(t, job.parts[0].app.App), nil); err != nil {
 				t.Errorf("decision: %v", err)
 			}
 		})

@@ -18,7 +18,6 @@ import (
 	"github.com/grlscaler/grlscaler/configs"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
-	"github.com/grlscaler/grlscaler/sim/trace"
 )
 
 // trainingWindow is how much of a recording one training episode takes.
@@ -58,7 +57,7 @@ says how to go on; a resumed training writes the same bytes as one that was neve
 				cfg.Seed = seed
 			}
 			if f.Changed("app") {
-				cfg.Env.App = app
+				trainOn(cfg, app)
 			}
 			if f.Changed("scenario") {
 				cfg.Env.Scenarios, cfg.Env.Trace = scenarios, ""
@@ -101,8 +100,10 @@ says how to go on; a resumed training writes the same bytes as one that was neve
 			if out == "" {
 				out = filepath.Join("checkpoints", job.dirName())
 			}
-			printAppWarnings(w.stderr, job.app)
-			printSourceWarnings(w.stderr, job.sources)
+			for _, p := range job.parts {
+				printAppWarnings(w.stderr, p.app)
+				printSourceWarnings(w.stderr, p.sources)
+			}
 			result, err := job.train(c.Context(), w, out, resume, nil)
 			if err != nil {
 				return err
@@ -115,7 +116,7 @@ says how to go on; a resumed training writes the same bytes as one that was neve
 	f.StringVar(&cfgWord, "cfg", "", "configuration: "+strings.Join(configs.Names(configs.Policies), ", ")+", or the path of a .yaml file (required)")
 	f.IntVar(&steps, "steps", 0, "environment steps (default: the configuration's)")
 	f.Uint64Var(&seed, "seed", 1, "seed of everything random")
-	f.StringVar(&app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file")
+	f.StringVar(&app, "app", "online_boutique", "application: a built-in name or the path of a .yaml file (default: the configuration's)")
 	f.StringSliceVar(&scenarios, "scenario", nil, "scenarios to train on (default: the configuration's)")
 	f.StringVar(&traceDir, "trace", "", "train on windows of this recording instead of scenarios")
 	f.Float64Var(&traceScale, "trace-scale", 1, "multiply the recording's rates")
@@ -164,119 +165,72 @@ func loadPolicyConfig(word string) (*rl.Config, error) {
 	return rl.DecodeConfig(f.Reader(), f.Name)
 }
 
-// training is a configuration with the application and the load that it names.
+// training is a configuration with the application and the load that it names, or with those that are drawn for it.
 type training struct {
-	cfg     *rl.Config
-	app     *loadedApp
-	sources []benchmark.SourceSpec
-	rec     *trace.Recording // where the load is a recording
+	cfg   *rl.Config
+	parts []trainingPart // empty where applications are still to be drawn
+
 	shipped *configs.Trained // the policy that comes with the program, where it is of this training
-	rows    *sim.GymRows     // in place of sources: gym-hpa's recorded rows
 }
 
 func newTraining(cfg *rl.Config) (*training, error) {
+	t := &training{cfg: cfg}
+	if cfg.Env.App == sim.AppRandom {
+		return t, nil
+	}
 	app, err := loadApp(cfg.Env.App)
 	if err != nil {
 		return nil, err
 	}
-	t := &training{cfg: cfg, app: app}
-	if path := cfg.Env.GymRows(); path != "" {
-		table, err := trace.ReadGymTable(path)
-		if err != nil {
-			return nil, err
-		}
-		t.rows, err = sim.NewGymRows(app.App, table)
-		return t, err
+	part, err := newTrainingPart(cfg, app)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.Env.Trace != "" {
-		if t.rec, err = readTrace(cfg.Env.Trace, app, cfg.Env.TraceFill); err != nil {
-			return nil, err
-		}
-	}
-	t.sources, err = t.sourcesFor(app)
-	return t, err
+	t.parts = append(t.parts, *part)
+	return t, nil
 }
 
-// sourcesFor is the load of the training for an application.
-func (t *training) sourcesFor(app *loadedApp) (sources []benchmark.SourceSpec, err error) {
-	env, add := &t.cfg.Env, func(src *benchmark.SourceSpec, e error) {
-		if err = errors.Join(err, e); e == nil {
-			sources = append(sources, *src)
-		}
-	}
-	if t.rec != nil {
-		add(traceSource(env.Trace, t.rec, app, env.TraceFill, sim.ReplayOptions{Scale: env.TraceScale, Window: trainingWindow}))
-		return sources, err
-	}
-	for _, word := range env.Scenarios {
-		add(loadScenario(word, app))
-	}
-	return sources, err
-}
-
-// worlds are the application and its variations, each with its load. The fast engine is fitted to every one of them, which takes about a
-// second each, so they are made side by side.
-func (t *training) worlds() ([]sim.EnvWorld, error) {
-	v := t.cfg.Env.Variation
-	worlds, errs := make([]sim.EnvWorld, v.Apps+1), make([]error, v.Apps+1)
-	worlds[0] = sim.EnvWorld{App: t.app.App, Source: newMixture(t.sources), NewEngine: t.app.newEngine}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := 1; i < len(worlds); i++ {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			app := loadedApp{App: t.app.Vary(v.Times, uint64(i))}
-			sources, err := t.sourcesFor(&app)
-			if err != nil {
-				errs[i] = fmt.Errorf("env.variation: application %d: %w", i, err)
-				return
-			}
-			worlds[i] = sim.EnvWorld{App: app.App, Source: newMixture(sources), NewEngine: app.newEngine}
-		})
-	}
-	wg.Wait()
-	return worlds, errors.Join(errs...)
-}
-
-// dirName names the training by all that its result depends on: configuration, application, load.
+// dirName names the training by all that its result depends on: configuration, application, load. What is drawn follows from
+// the configuration.
 func (t *training) dirName() string {
 	var b strings.Builder
-	b.WriteString(t.cfg.Hash() + t.app.hash)
-	for _, s := range t.sources {
-		b.WriteString(s.Source.Name() + s.Hash)
-	}
-	if t.rows != nil {
-		b.WriteString(t.rows.Hash())
+	b.WriteString(t.cfg.Hash())
+	for _, p := range t.parts {
+		b.WriteString(p.app.hash)
+		for _, s := range p.sources {
+			b.WriteString(s.Source.Name() + s.Hash)
+		}
+		if p.rows != nil {
+			b.WriteString(p.rows.Hash())
+		}
 	}
 	return t.cfg.Name + "-" + hashOf([]byte(b.String()))[:10]
 }
 
 // train trains into dir, from its checkpoint if resume is set. gate, unless nil, serialises progress lines.
 func (t *training) train(ctx context.Context, w *world, dir string, resume bool, gate *sync.Mutex) (*rl.Result, error) {
-	env, err := t.environments()
-	if err != nil {
-		return nil, err
+	parts := t.parts
+	if len(parts) == 0 {
+		var err error
+		if parts, err = drawParts(ctx, w, t.cfg, gate); err != nil {
+			return nil, err
+		}
 	}
-	result, err := rl.Train(ctx, t.cfg, env, rl.Options{
+	var envs []sim.VectorEnv
+	for i := range parts {
+		env, err := parts[i].environments(t.cfg)
+		if err != nil {
+			return nil, err
+		}
+		envs = append(envs, env)
+	}
+	result, err := rl.TrainGroups(ctx, t.cfg, envs, rl.Options{
 		Dir: dir, Resume: resume, Clock: w.now, Progress: &trainProgress{r: reporter{w: w}, gate: gate},
 	})
 	if errors.Is(err, rl.ErrInterrupted) {
 		return nil, withHint(fmt.Errorf("%w (%w)", context.Canceled, err), "saved in %s; the same command with --resume goes on", dir)
 	}
 	return result, err
-}
-
-// environments makes those of the configuration.
-func (t *training) environments() (*sim.VecEnv, error) {
-	if t.rows != nil {
-		return sim.NewGymRowsVecEnv(t.app.App, t.cfg.Env, t.rows, 0)
-	}
-	worlds, err := t.worlds()
-	if err != nil {
-		return nil, err
-	}
-	return sim.NewVariedEnv(t.cfg.Env, 0, worlds)
 }
 
 // trainProgress prints a line of speed, reward and time left.
@@ -313,7 +267,7 @@ func (p *trainProgress) print(final bool, st rl.Status, note string) {
 }
 
 // trainedPolicies makes sure that every configuration has a policy for the application, training what is missing,
-// as many at once as there are cores.
+// as many at once as there are cores. One for random applications serves all.
 func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, dir string, steps int) ([]benchmark.ControllerSpec, error) {
 	jobs := make([]*training, 0, len(cfgs))
 	for _, word := range cfgs {
@@ -324,7 +278,9 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 		if err != nil {
 			return nil, err
 		}
-		cfg.Env.App = app
+		if cfg.Env.App != sim.AppRandom {
+			cfg.Env.App = app
+		}
 		if steps > 0 {
 			cfg.TotalSteps = steps
 		}
@@ -351,9 +307,13 @@ func trainedPolicies(ctx context.Context, w *world, app string, cfgs []string, d
 	if err := trainMissing(ctx, w, missing, dir); err != nil {
 		return nil, err
 	}
+	target, err := loadApp(app)
+	if err != nil {
+		return nil, err
+	}
 	var out []benchmark.ControllerSpec
 	for _, job := range jobs {
-		spec, err := job.spec(dir)
+		spec, err := job.spec(dir, target)
 		if err != nil {
 			return nil, err
 		}
@@ -375,12 +335,12 @@ func (t *training) findShipped(run string) error {
 	return nil
 }
 
-// spec is the trained policy as a controller.
-func (t *training) spec(dir string) (*benchmark.ControllerSpec, error) {
+// spec is the trained policy as a controller for an application.
+func (t *training) spec(dir string, app *loadedApp) (*benchmark.ControllerSpec, error) {
 	if t.shipped != nil {
-		return shippedSpec(t.cfg.Name, t.shipped, t.app)
+		return shippedSpec(t.cfg.Name, t.shipped, app)
 	}
-	return policySpec(t.cfg.Name, filepath.Join(dir, t.dirName(), rl.PolicyFile), t.app)
+	return policySpec(t.cfg.Name, filepath.Join(dir, t.dirName(), rl.PolicyFile), app)
 }
 
 // trainMissing trains the jobs that have no policy in dir yet, going on from checkpoints where there are some.

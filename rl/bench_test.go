@@ -5,6 +5,7 @@ import (
 
 	"github.com/grlscaler/grlscaler/gnn"
 	"github.com/grlscaler/grlscaler/rl/rltest"
+	"github.com/grlscaler/grlscaler/sim"
 )
 
 // benchConfigs have the shapes of the published policies.
@@ -54,7 +55,7 @@ func BenchmarkTrain(b *testing.B) {
 }
 
 func benchLearner(b *testing.B, cfg *Config) error {
-	t, err := newTrainer(cfg, rltest.NewSynthetic(cfg.Env.NumEnvs), Options{Dir: b.TempDir()})
+	t, err := newTrainer(cfg, []sim.VectorEnv{rltest.NewSynthetic(cfg.Env.NumEnvs)}, Options{Dir: b.TempDir()})
 	if err != nil {
 		return err
 	}

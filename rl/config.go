@@ -201,6 +201,10 @@ func (c *Config) mistakes() []mistake {
 	default:
 		k.want(false, "algorithm", "unknown %q; one of %s, %s", c.Algorithm, AlgorithmPPO, AlgorithmSAC)
 	}
+	if c.Env.App == sim.AppRandom {
+		k.want(c.Encoder.Kind != "mlp", "encoder.kind", "an mlp is bound to one application; with env.app %s use gat or gcn", sim.AppRandom)
+		k.want(c.Algorithm == AlgorithmPPO, "algorithm", "%s cannot learn from several applications; with env.app %s use %s", c.Algorithm, sim.AppRandom, AlgorithmPPO)
+	}
 	for _, err := range strictyaml.Split(c.Env.Validate()) {
 		key, text, _ := strings.Cut(err.Error(), ": ")
 		k.want(false, "env."+key, "%s", text)

@@ -51,6 +51,9 @@ func TestDecodeConfigRefuses(t *testing.T) {
 			`f.yaml:1: name: "a/b"`, `f.yaml:3: encoder.kind: unknown "gin"; one of mlp, gat, gcn`, "encoder.heads: 0; must be from 1 to 64",
 			"f.yaml:5: sac.tau: 0; must be above 0 and at most 1", "f.yaml:6: sac.gamma: 1.1; must be from 0 to 1", "f.yaml:7: env.num_envs: 0; must be from 1",
 		}},
+		{"random applications", "name: x\nalgorithm: sac\nenv:\n  app: random\n  random_apps: {count: 2, services_min: 5, services_max: 6}\n", []string{
+			"encoder.kind: an mlp is bound to one application; with env.app random use gat or gcn", "f.yaml:2: algorithm: sac cannot learn from several applications",
+		}},
 		{"minibatch of one", "name: x\nalgorithm: ppo\nppo: {minibatch_size: 1}\n", []string{"ppo.minibatch_size: 1; must be from 2"}},
 		{"minibatch above rollout", "name: x\nalgorithm: ppo\nppo: {minibatch_size: 99, rollout_steps: 2}\nenv: {num_envs: 4}\n", []string{"a rollout has only 8 decisions"}},
 	} {

@@ -9,13 +9,17 @@ const episodeWindow = 100
 type episodes struct {
 	Reward []float64 // so far, of each environment's episode
 	Length []int64
-	Ended  int64
-	// The last episodes that ended, as rings.
-	Rewards, Lengths []float64
+	*endedEpisodes
+}
+
+// endedEpisodes are shared by all groups of environments.
+type endedEpisodes struct {
+	Ended            int64
+	Rewards, Lengths []float64 // of the last ones, as rings
 }
 
 func newEpisodes(envs int) *episodes {
-	return &episodes{Reward: make([]float64, envs), Length: make([]int64, envs)}
+	return &episodes{Reward: make([]float64, envs), Length: make([]int64, envs), endedEpisodes: &endedEpisodes{}}
 }
 
 // add counts one step of every environment. rewards are raw.

@@ -1,6 +1,7 @@
 package rl
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -122,6 +123,22 @@ func twoLogits(s *gnn.Scope, nets [2]*network, b *gnn.Batch) (first, second gnn.
 		e = nets[1].enc.Encode(s, b)
 	}
 	return first, nets[1].head.Forward(s, e)
+}
+
+// on is the same network, weights shared, for observations of another environment with the same features. The mlp has none.
+func (n *network) on(spec *sim.EnvSpec, kind string) (*network, error) {
+	enc, ok := n.enc.(*gnn.GraphEncoder)
+	if !ok {
+		return nil, fmt.Errorf("encoder %s is bound to one application; use gat or gcn", kind)
+	}
+	other := *n
+	other.graph, other.calls, other.edges = graphOf(spec, kind), len(spec.Edges), nil
+	e, err := enc.On(other.graph)
+	if err != nil {
+		return nil, err
+	}
+	other.enc, other.valEnc = e, e
+	return &other, nil
 }
 
 // load copies the first rows of a batch into tensors of s. All networks of one kind can read them.

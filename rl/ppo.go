@@ -53,12 +53,17 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 	if err != nil {
 		return nil, err
 	}
+	update := &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, cfg.PPO.MinibatchSize), params: params, adam: adam}
+	return newPPOWith(cfg, w, parts, net, update, rng.New(cfg.Seed, "policy"), rng.New(cfg.Seed, "minibatches"))
+}
+
+// newPPOWith is the learner around a network, an optimiser and the streams that actions and minibatches are drawn from.
+func newPPOWith(cfg *Config, w *world, parts *Parts, net *network, update *ppoUpdater, policy, shuffle *rng.Stream) (*ppo, error) {
 	n, size := cfg.PPO.RolloutSteps*w.envs, cfg.PPO.MinibatchSize
 	p := &ppo{
-		cfg: cfg.PPO, world: w, net: net,
-		update:  &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, size), params: params, adam: adam},
-		actor:   newChooser(parts, rng.New(cfg.Seed, "policy"), w.envs),
-		shuffle: rng.New(cfg.Seed, "minibatches"),
+		cfg: cfg.PPO, world: w, net: net, update: update,
+		actor:   newChooser(parts, policy, w.envs),
+		shuffle: shuffle,
 		rollout: newRollout(w.spec, cfg.PPO.RolloutSteps, w.envs),
 		scope:   gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), perm: make([]int, n),
 		mini: ppoBuffers{
@@ -68,6 +73,7 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 		},
 	}
 	if cfg.PPO.Budget.Violations > 0 {
+		var err error
 		if w.budget, err = newBudget(&cfg.PPO.Budget, w); err != nil {
 			return nil, err
 		}
@@ -186,18 +192,13 @@ func (p *ppo) evaluate() error {
 
 // learn computes advantages and does the epochs of updates. done is the share of the training that is over.
 func (p *ppo) learn(done float64) (map[string]float64, error) {
-	r, c := p.rollout, p.cfg
-	BootstrapTruncated(c.Gamma, r.rewards, r.terminated, r.truncated, r.terminalValues)
-	GAE(c.Gamma, c.GAELambda, r.rewards, r.values, r.terminated, r.truncated, r.lastValues, r.advantages, r.returns)
-
+	c := p.cfg
+	p.judge()
 	lr := learningRate(c.LearningRate, c.LinearDecay, done)
 	var sums ppoSums
 	for epoch := range c.Epochs {
 		sums.startEpoch(epoch)
-		for i := range p.perm {
-			p.perm[i] = i
-		}
-		p.shuffle.Shuffle(len(p.perm), func(i, j int) { p.perm[i], p.perm[j] = p.perm[j], p.perm[i] })
+		p.permute()
 		for start := 0; start < len(p.perm); start += c.MinibatchSize {
 			st, err := p.minibatch(lr, p.perm[start:min(start+c.MinibatchSize, len(p.perm))])
 			if err != nil {
@@ -211,6 +212,21 @@ func (p *ppo) learn(done float64) (map[string]float64, error) {
 		}
 	}
 	return sums.row(p, lr), nil
+}
+
+// judge computes the advantages and returns of the rollout.
+func (p *ppo) judge() {
+	r, c := p.rollout, p.cfg
+	BootstrapTruncated(c.Gamma, r.rewards, r.terminated, r.truncated, r.terminalValues)
+	GAE(c.Gamma, c.GAELambda, r.rewards, r.values, r.terminated, r.truncated, r.lastValues, r.advantages, r.returns)
+}
+
+// permute draws the order of the rollout's rows for an epoch.
+func (p *ppo) permute() {
+	for i := range p.perm {
+		p.perm[i] = i
+	}
+	p.shuffle.Shuffle(len(p.perm), func(i, j int) { p.perm[i], p.perm[j] = p.perm[j], p.perm[i] })
 }
 
 // minibatch does one optimiser step on the listed rows of the rollout.

@@ -14,7 +14,7 @@ import (
 // policy), and explain every line.
 func TestPublishedConfigs(t *testing.T) {
 	names := configs.Names(configs.Policies)
-	for _, want := range []string{"gat_ppo", "gat_sac", "gcn_ppo", "mlp_ppo"} {
+	for _, want := range []string{"gat_ppo", "gat_sac", "gat_zero", "gcn_ppo", "mlp_ppo"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("%s is missing", want)
 		}

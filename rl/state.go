@@ -16,6 +16,7 @@ import (
 type state struct {
 	file    *safetensors.File
 	loading bool
+	prefix  string // of every name, for groups of environments beside the first
 	err     error
 }
 
@@ -24,6 +25,7 @@ func fixed[T safetensors.Element](st *state, name string, v []T, shape ...int) {
 	if st.err != nil {
 		return
 	}
+	name = st.prefix + name
 	if len(shape) == 0 {
 		shape = []int{len(v)}
 	}
@@ -61,7 +63,7 @@ func finite[T safetensors.Element](name string, v []T) error {
 // grown saves or loads a slice whose length is part of the state.
 func grown[T safetensors.Element](st *state, name string, v *[]T) {
 	if st.loading && st.err == nil {
-		*v, st.err = safetensors.GetSlice[T](st.file, name)
+		*v, st.err = safetensors.GetSlice[T](st.file, st.prefix+name)
 	} else {
 		fixed(st, name, *v)
 	}
@@ -198,10 +200,33 @@ func (p *ppo) state(st *state) {
 	st.stream("stream.minibatches", p.shuffle)
 	scalar(st, "updates", &p.updates)
 	scalar(st, "steps", &p.steps)
-	if b := p.world.budget; b != nil {
+	st.budget(p.world.budget)
+}
+
+// budget saves or loads a multiplier, where there is one.
+func (st *state) budget(b *budget) {
+	if b != nil {
 		scalar(st, "budget.multiplier", &b.multiplier)
 		scalar(st, "budget.mean", &b.mean)
 	}
+}
+
+// state saves or loads everything of all groups' that outlives an iteration. What they share is written with each of them.
+func (g *ppoGroups) state(st *state) {
+	for k, p := range g.members {
+		if k > 0 {
+			st.prefix = fmt.Sprintf("group%d.", k)
+		}
+		st.world(p.world)
+		st.budget(p.world.budget)
+	}
+	st.prefix = ""
+	st.params("weights.", g.first().update.params)
+	st.adam("adam.", g.first().update.adam)
+	st.stream("stream.policy", g.first().actor.stream)
+	st.stream("stream.minibatches", g.first().shuffle)
+	scalar(st, "updates", &g.first().updates)
+	scalar(st, "steps", &g.steps)
 }
 
 // state saves or loads everything of SAC's that outlives an iteration.

@@ -49,12 +49,20 @@ type learner interface {
 // Train trains a policy on env and writes it to o.Dir, with a checkpoint every cfg.CheckpointEvery steps. When
 // ctx ends, the run is saved at the next safe point and the error wraps ErrInterrupted; a run that is resumed
 // writes the same bytes as one that was never stopped. All files depend on cfg and env alone.
-func Train(ctx context.Context, cfg *Config, env sim.VectorEnv, o Options) (result *Result, err error) {
+func Train(ctx context.Context, cfg *Config, env sim.VectorEnv, o Options) (*Result, error) {
+	return TrainGroups(ctx, cfg, []sim.VectorEnv{env}, o)
+}
+
+// TrainGroups is [Train] on several groups of environments, env.num_envs in each, whose applications may differ in services, calls and
+// nodes, but not in features and actions. One policy of a graph encoder learns from all of them.
+func TrainGroups(ctx context.Context, cfg *Config, envs []sim.VectorEnv, o Options) (result *Result, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", cfg.Name, err)
 	}
-	if n := env.NumEnvs(); n != cfg.Env.NumEnvs {
-		return nil, fmt.Errorf("%d environments are given, env.num_envs is %d", n, cfg.Env.NumEnvs)
+	for _, env := range envs {
+		if n := env.NumEnvs(); n != cfg.Env.NumEnvs {
+			return nil, fmt.Errorf("%d environments are given, env.num_envs is %d", n, cfg.Env.NumEnvs)
+		}
 	}
 	torch, err := gnn.StartTorch(cfg.TorchThreads)
 	if err != nil {
@@ -62,7 +70,7 @@ func Train(ctx context.Context, cfg *Config, env sim.VectorEnv, o Options) (resu
 	}
 	defer torch.Close()
 	err = torch.Do(func() error {
-		t, err := newTrainer(cfg, env, o)
+		t, err := newTrainer(cfg, envs, o)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 type trainer struct {
 	cfg        *Config
 	dir        string
-	world      *world
+	world      *world // the first, where there are several groups of environments
 	learner    learner
 	curve      *curve
 	progress   Progress
@@ -26,8 +26,9 @@ type trainer struct {
 	saved      int // steps at the last checkpoint
 }
 
-func newTrainer(cfg *Config, env sim.VectorEnv, o Options) (*trainer, error) {
-	t := &trainer{cfg: cfg, dir: o.Dir, world: newWorld(cfg, env), progress: o.Progress}
+func newTrainer(cfg *Config, envs []sim.VectorEnv, o Options) (*trainer, error) {
+	worlds := newWorlds(cfg, envs)
+	t := &trainer{cfg: cfg, dir: o.Dir, world: worlds[0], progress: o.Progress}
 	parts, err := NewParts(t.world.spec.Action.NVec)
 	if err != nil {
 		return nil, err
@@ -35,10 +36,12 @@ func newTrainer(cfg *Config, env sim.VectorEnv, o Options) (*trainer, error) {
 	if parts.Width != t.world.spec.MaskWidth() {
 		return nil, fmt.Errorf("the environment's action parts %v have %d choices, its masks %d", parts.NVec, parts.Width, t.world.spec.MaskWidth())
 	}
-	switch cfg.Algorithm {
-	case AlgorithmPPO:
+	switch {
+	case len(worlds) > 1:
+		t.learner, err = newPPOGroups(cfg, worlds)
+	case cfg.Algorithm == AlgorithmPPO:
 		t.learner, err = newPPO(cfg, t.world, parts)
-	case AlgorithmSAC:
+	case cfg.Algorithm == AlgorithmSAC:
 		t.learner, err = newSAC(cfg, t.world, parts)
 	}
 	if err != nil {

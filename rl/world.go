@@ -13,6 +13,7 @@ type world struct {
 	env      sim.VectorEnv
 	spec     *sim.EnvSpec
 	envs     int
+	group    int               // number of this group of environments, 0 where there is one
 	obsNorm  *ObsNormalizer    // nil where observations are not normalised
 	rewards  *RewardNormalizer // nil where rewards are not normalised
 	episodes *episodes
@@ -39,9 +40,30 @@ func newWorld(cfg *Config, env sim.VectorEnv) *world {
 	return w
 }
 
+// newWorlds makes a world for each group of environments. The groups share all statistics: a feature means the same everywhere, and so
+// does a reward.
+func newWorlds(cfg *Config, envs []sim.VectorEnv) []*world {
+	var worlds []*world
+	for k, env := range envs {
+		w := newWorld(cfg, env)
+		if w.group = k; k > 0 {
+			w.obsNorm, w.episodes.endedEpisodes = worlds[0].obsNorm, worlds[0].episodes.endedEpisodes
+			if w.rewards != nil {
+				w.rewards.Return = worlds[0].rewards.Return
+			}
+		}
+		worlds = append(worlds, w)
+	}
+	return worlds
+}
+
 // reset starts all episodes from a stream of the run's seed.
 func (w *world) reset(seed uint64) error {
-	if err := w.env.Reset(rng.Derive(seed, "environments"), w.obs); err != nil {
+	seed = rng.Derive(seed, "environments")
+	if w.group > 0 {
+		seed = rng.Derive(seed, "group", w.group)
+	}
+	if err := w.env.Reset(seed, w.obs); err != nil {
 		return fmt.Errorf("environment: %w", err)
 	}
 	w.observe()

@@ -26,6 +26,7 @@ type Planner struct {
 	x         *response
 	price     []float64 // CPU request of one replica, what it costs
 	rates     []float64
+	least     []int   // of each service, what the load in question takes at least: carry
 	bareMs    float64 // of all requests of a second on an idle system
 	bunch     bunching
 	nodes     float64 // of the first pool's size that have the CPU of all pools
@@ -35,7 +36,7 @@ type Planner struct {
 func NewPlanner(app *App) *Planner {
 	nS := len(app.Services)
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
-		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints)), bunch: newBunching(nS)}
+		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints)), least: make([]int, nS), bunch: newBunching(nS)}
 	for i := range app.Pools {
 		p.nodes += float64(app.Pools[i].Most()) * app.Pools[i].CPUMillis / app.Pools[0].CPUMillis
 	}
@@ -63,6 +64,25 @@ func (p *Planner) setRates(rps []float64) {
 // excess tells how far the SLOs are missed with these replicas: 0 when all are met; else the sum over
 // endpoints of the late share above 5 %, plus the overload of saturated services.
 func (p *Planner) excess(replicas []int) float64 {
+	if over := p.solve(replicas); over > 0 {
+		return over
+	}
+	over := 0.0
+	for e, d := range p.endpoints {
+		if p.rates[e] <= 0 {
+			continue
+		}
+		m := p.x.endpoints[e].latencyOf(d)
+		if late := m.tailAbove(p.app.Endpoints[e].SLOMs); late > sloShare {
+			over += late - sloShare
+		}
+	}
+	return over
+}
+
+// solve finds the steady state with these replicas and returns the overload of saturated services. Where there is none, endpoints
+// holds what requests take.
+func (p *Planner) solve(replicas []int) float64 {
 	over, used := 0.0, 0.0
 	for s := range p.perf {
 		p.base[s].setReplicas(float64(replicas[s]), p.app.graph.batch[s])
@@ -91,16 +111,20 @@ func (p *Planner) excess(replicas []int) float64 {
 		p.perf[s].scale *= stretch
 	}
 	composeTimes(p.app, p.x, &p.app.graph.tree, p.perf, p.ops, p.endpoints, nil)
-	for e, d := range p.endpoints {
-		if p.rates[e] <= 0 {
-			continue
-		}
-		m := p.x.endpoints[e].latencyOf(d)
-		if late := m.tailAbove(p.app.Endpoints[e].SLOMs); late > sloShare {
-			over += late - sloShare
-		}
+	return 0
+}
+
+// P95Ms writes the p95 of each endpoint in steady state at intensities rps with these replicas; false if they cannot carry the load.
+func (p *Planner) P95Ms(rps []float64, replicas []int, dst []float64) bool {
+	p.setRates(rps)
+	if p.solve(replicas) > 0 {
+		return false
 	}
-	return over
+	for e, d := range p.endpoints {
+		m := p.x.endpoints[e].latencyOf(d)
+		dst[e] = m.p95()
+	}
+	return true
 }
 
 // Feasible tells whether every SLO holds in steady state at intensities rps with these replicas.
@@ -123,7 +147,8 @@ func (p *Planner) Needed(rps []float64, out []int) bool {
 		return false
 	}
 	for s := range out {
-		out[s] = p.carry(s)
+		p.least[s] = p.carry(s)
+		out[s] = p.least[s]
 	}
 	for excess := p.excess(out); excess > 0; {
 		best, bestGain, bestExcess := -1, math.Inf(-1), 0.0
@@ -161,7 +186,7 @@ func (p *Planner) carry(s int) int {
 func (p *Planner) trim(out []int) bool {
 	best := -1
 	for s := range out {
-		if out[s] == p.app.Services[s].MinReplicas || (best >= 0 && p.price[s] <= p.price[best]) {
+		if out[s] == p.least[s] || (best >= 0 && p.price[s] <= p.price[best]) {
 			continue
 		}
 		out[s]--
@@ -181,7 +206,7 @@ func (p *Planner) trim(out []int) bool {
 // lower price.
 func (p *Planner) exchange(out []int) bool {
 	for a := range out {
-		for da := 1; da <= 4 && out[a]-da >= p.app.Services[a].MinReplicas; da++ {
+		for da := 1; da <= 4 && out[a]-da >= p.least[a]; da++ {
 			out[a] -= da
 			for b := range out {
 				for db := 1; db <= 2 && b != a && out[b]+db <= p.app.Services[b].MaxReplicas; db++ {

@@ -29,16 +29,18 @@ type EnvConfig struct {
 	Kind string `yaml:"kind"`
 	// App names the application, Scenarios the load; Trace, a recording's directory, replaces Scenarios.
 	// The names are looked up by whoever builds the environment.
-	App       string   `yaml:"app"`
-	Scenarios []string `yaml:"scenarios"`
-	Trace     string   `yaml:"trace"`
+	// AppRandom draws applications instead, as RandomApps says, which then must be there.
+	App        string            `yaml:"app"`
+	RandomApps *RandomAppsConfig `yaml:"random_apps,omitempty"`
+	Scenarios  []string          `yaml:"scenarios"`
+	Trace      string            `yaml:"trace"`
 	// GymHPA is for kind gym_hpa alone; nil is its default.
 	GymHPA *GymHPAConfig `yaml:"gym_hpa,omitempty"`
 	// TraceScale multiplies the recording's rates. Default 1.
 	TraceScale float64 `yaml:"trace_scale"`
 	// TraceFill bridges gaps of the recording.
 	TraceFill bool `yaml:"trace_fill,omitempty"`
-	// NumEnvs is how many environments are stepped together. Default 16.
+	// NumEnvs is how many environments are stepped together, of each application where there are several. Default 16.
 	NumEnvs int `yaml:"num_envs"`
 	// Workers is over how many goroutines they are spread; 0 = one for each core. The result does not depend on it.
 	Workers int `yaml:"workers"`
@@ -115,6 +117,7 @@ func (c *EnvConfig) Validate() error {
 	for i, s := range c.Scenarios {
 		bad(s != "" && !slices.Contains(c.Scenarios[:i], s), "scenarios[%d]: %q is empty or given twice", i, s)
 	}
+	c.RandomApps.check(c, bad)
 	bad(c.TraceScale > 0 && c.TraceScale <= 1e6, "trace_scale: %v; must be above 0 and at most 1e6", c.TraceScale)
 	bad(c.NumEnvs >= 1 && c.NumEnvs <= 4096, "num_envs: %d; must be from 1 to 4096", c.NumEnvs)
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers: %d; must be from 0 (one for each core) to 1024", c.Workers)
@@ -130,4 +133,46 @@ func (c *EnvConfig) Validate() error {
 	bad(c.GymRows() == "" || c.Reward.Name != RewardSLOCost, "reward.name: %s needs a simulated cluster; with gym_hpa.rows it is %s or %s", RewardSLOCost, RewardCost, RewardLatency)
 	errs = append(errs, c.Action.Validate(), c.Reward.Validate(), c.Metrics.Validate())
 	return errors.Join(errs...)
+}
+
+// AppRandom as EnvConfig.App stands for applications that are drawn at random.
+const AppRandom = "random"
+
+// RandomAppsConfig says which applications are drawn (package sim/randomapp).
+type RandomAppsConfig struct {
+	Count       int    `yaml:"count"`        // applications, each with environments of its own
+	ServicesMin int    `yaml:"services_min"` // of the smallest; sizes are spread evenly
+	ServicesMax int    `yaml:"services_max"` // of the largest
+	Seed        uint64 `yaml:"seed"`         // names them
+}
+
+// Bounds of what can be drawn in a reasonable time.
+const (
+	mostRandomApps                          = 256
+	leastRandomServices, mostRandomServices = 3, 100
+)
+
+// check reports mistakes of this part of c, which may be nil.
+func (r *RandomAppsConfig) check(c *EnvConfig, bad func(ok bool, format string, args ...any)) {
+	if c.App != AppRandom {
+		bad(r == nil, "random_apps: only used with app %s; remove the section, or set app", AppRandom)
+		return
+	}
+	bad(c.Kind == KindCluster, "app: %s needs kind %s", AppRandom, KindCluster)
+	bad(c.Trace == "", "trace: a recording is of one application; with app %s train on scenarios", AppRandom)
+	if r == nil {
+		bad(false, "random_apps: missing; app %s needs it: {count: 12, services_min: 5, services_max: 30, seed: 1}", AppRandom)
+		return
+	}
+	bad(r.Count >= 1 && r.Count <= mostRandomApps, "random_apps.count: %d; must be from 1 to %d", r.Count, mostRandomApps)
+	bad(r.ServicesMin >= leastRandomServices && r.ServicesMin <= mostRandomServices, "random_apps.services_min: %d; must be from %d to %d", r.ServicesMin, leastRandomServices, mostRandomServices)
+	bad(r.ServicesMax >= r.ServicesMin && r.ServicesMax <= mostRandomServices, "random_apps.services_max: %d; must be from services_min (%d) to %d", r.ServicesMax, r.ServicesMin, mostRandomServices)
+}
+
+// Services is the size of application i: from the smallest to the largest in even steps.
+func (r *RandomAppsConfig) Services(i int) int {
+	if r.Count < 2 {
+		return (r.ServicesMin + r.ServicesMax) / 2
+	}
+	return r.ServicesMin + (r.ServicesMax-r.ServicesMin)*i/(r.Count-1)
 }

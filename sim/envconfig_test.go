@@ -64,14 +64,39 @@ metrics:
 		}
 	}
 	for text, want := range map[string]string{
-		"kind: cluster\nspeed: 3\n":  `env.yaml:2: unknown key "speed"`,
-		"num_envs: 2.5\n":            "env.yaml:1: num_envs: 2.5 is not a whole number",
-		"reward: {slack: .nan}\n":    "is not a finite number",
-		"scenarios: []\n":            "scenarios: empty",
+		"kind: cluster\nspeed: 3\n": `env.yaml:2: unknown key "speed"`,
+		"num_envs: 2.5\n":           "env.yaml:1: num_envs: 2.5 is not a whole number",
+		"reward: {slack: .nan}\n":   "is not a finite number",
+		"scenarios: []\n":           "scenarios: empty",
+		"app: random\n":             "env.yaml:1: random_apps: missing; app random needs it",
+		"app: random\ntrace: x\nrandom_apps: {count: 2, services_min: 5, services_max: 6}\n":      "env.yaml:2: trace: a recording is of one application",
+		"kind: gym_hpa\napp: random\nrandom_apps: {count: 2, services_min: 5, services_max: 6}\n": "env.yaml:2: app: random needs kind cluster",
+		"app: random\nrandom_apps:\n  services_min: 5\n  services_max: 6\n":                       "random_apps.count: 0; must be from 1 to 256",
+		"app: random\nrandom_apps: {count: 2, services_min: 7, services_max: 6}\n":                "random_apps.services_max: 6; must be from services_min (7) to 100",
+		"app: redis\nrandom_apps: {count: 2, services_min: 5, services_max: 6}\n":                 "env.yaml:2: random_apps: only used with app random",
 		"kind: cluster\n---\na: 1\n": "second YAML document",
 	} {
 		if _, err := DecodeEnvConfig(strings.NewReader(text), "env.yaml"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Sizes of random applications lie evenly between the smallest and the largest.
+func TestRandomAppsServices(t *testing.T) {
+	for _, c := range []struct {
+		r    RandomAppsConfig
+		want []int
+	}{
+		{RandomAppsConfig{Count: 1, ServicesMin: 5, ServicesMax: 30}, []int{17}},
+		{RandomAppsConfig{Count: 2, ServicesMin: 5, ServicesMax: 30}, []int{5, 30}},
+		{RandomAppsConfig{Count: 4, ServicesMin: 5, ServicesMax: 30}, []int{5, 13, 21, 30}},
+		{RandomAppsConfig{Count: 3, ServicesMin: 7, ServicesMax: 7}, []int{7, 7, 7}},
+	} {
+		for i, want := range c.want {
+			if got := c.r.Services(i); got != want {
+				t.Errorf("application %d of %+v has %d services, want %d", i, c.r, got, want)
+			}
 		}
 	}
 }
