@@ -35,7 +35,7 @@ func TestShippedPolicies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if steps := columns[0][len(columns[0])-1]; steps < float64(cfg.TotalSteps) {
+			if steps := columns[0][len(columns[0])-1]; steps < 0.98*float64(cfg.TotalSteps) { // the last row may come before the end
 				t.Errorf("the learning curve ends after %v of %d steps", steps, cfg.TotalSteps)
 			}
 			spec, err := shippedSpec(name, shipped, job.app)
