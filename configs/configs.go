@@ -39,6 +39,9 @@ func Names(kind Kind) []string {
 	var names []string
 	// The folders are embedded, so walking them cannot fail.
 	_ = fs.WalkDir(files, string(kind), func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == trainedFolder {
+			return fs.SkipDir
+		}
 		if err == nil && !d.IsDir() && path.Ext(p) == ".yaml" {
 			names = append(names, strings.TrimSuffix(strings.TrimPrefix(p, string(kind)+"/"), ".yaml"))
 		}
@@ -56,6 +59,9 @@ type File struct {
 
 // Reader reads the text from the beginning.
 func (f *File) Reader() *bytes.Reader { return bytes.NewReader(f.Data) }
+
+// trainedFolder, among the policies, holds what they come to.
+const trainedFolder = "trained"
 
 // Trained is a policy that comes with the program: weights, learning curve, and how it was made.
 type Trained struct {
@@ -75,7 +81,7 @@ type Made struct {
 
 // TrainedPolicy returns the shipped policy of a name, such as gat_ppo; nil if there is none.
 func TrainedPolicy(name string) (*Trained, error) {
-	dir := path.Join(string(Policies), "trained", name)
+	dir := path.Join(string(Policies), trainedFolder, name)
 	t := &Trained{Path: path.Join(dir, "policy.safetensors")}
 	var err error
 	if t.Weights, err = files.ReadFile(t.Path); errors.Is(err, fs.ErrNotExist) {
@@ -95,7 +101,7 @@ func TrainedPolicy(name string) (*Trained, error) {
 
 // TrainedNames lists the shipped policies.
 func TrainedNames() []string {
-	entries, _ := files.ReadDir(path.Join(string(Policies), "trained")) // embedded: it is there or empty
+	entries, _ := files.ReadDir(path.Join(string(Policies), trainedFolder)) // embedded: it is there or empty
 	var names []string
 	for _, e := range entries {
 		if e.IsDir() {
