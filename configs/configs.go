@@ -31,9 +31,6 @@ const (
 	Incidents Kind = "incidents"
 )
 
-// trainedDir has the policies that come with the program.
-const trainedDir = string(Policies) + "/trained"
-
 // singular is the kind's name in messages.
 var singular = map[Kind]string{Apps: "application", Scenarios: "scenario", Policies: "policy configuration", Queries: "set of queries", Incidents: "incident"}
 
@@ -42,8 +39,8 @@ func Names(kind Kind) []string {
 	var names []string
 	// The folders are embedded, so walking them cannot fail.
 	_ = fs.WalkDir(files, string(kind), func(p string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && p == trainedDir {
-			return fs.SkipDir // no configurations, but what was made of them
+		if err == nil && d.IsDir() && d.Name() == trainedFolder {
+			return fs.SkipDir
 		}
 		if err == nil && !d.IsDir() && path.Ext(p) == ".yaml" {
 			names = append(names, strings.TrimSuffix(strings.TrimPrefix(p, string(kind)+"/"), ".yaml"))
@@ -63,6 +60,9 @@ type File struct {
 // Reader reads the text from the beginning.
 func (f *File) Reader() *bytes.Reader { return bytes.NewReader(f.Data) }
 
+// trainedFolder, among the policies, holds what they come to.
+const trainedFolder = "trained"
+
 // Trained is a policy that comes with the program: weights, learning curve, and how it was made.
 type Trained struct {
 	Path    string // of the weights, for messages
@@ -81,7 +81,7 @@ type Made struct {
 
 // TrainedPolicy returns the shipped policy of a name, such as gat_ppo; nil if there is none.
 func TrainedPolicy(name string) (*Trained, error) {
-	dir := path.Join(trainedDir, name)
+	dir := path.Join(string(Policies), trainedFolder, name)
 	t := &Trained{Path: path.Join(dir, "policy.safetensors")}
 	var err error
 	if t.Weights, err = files.ReadFile(t.Path); errors.Is(err, fs.ErrNotExist) {
@@ -101,7 +101,7 @@ func TrainedPolicy(name string) (*Trained, error) {
 
 // TrainedNames lists the shipped policies.
 func TrainedNames() []string {
-	entries, _ := files.ReadDir(trainedDir) // embedded: it is there or empty
+	entries, _ := files.ReadDir(path.Join(string(Policies), trainedFolder)) // embedded: it is there or empty
 	var names []string
 	for _, e := range entries {
 		if e.IsDir() {
