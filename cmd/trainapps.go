@@ -83,7 +83,8 @@ func (t *trainingPart) environments(cfg *rl.Config) (sim.VectorEnv, error) {
 // second each, so they are made side by side.
 func (t *trainingPart) worlds(cfg *rl.Config) ([]sim.EnvWorld, error) {
 	v := cfg.Env.Variation
-	worlds, errs := make([]sim.EnvWorld, v.Apps+1), make([]error, v.Apps+1)
+	n := min(v.Apps+1, cfg.Env.NumEnvs) // few environments cannot have them all
+	worlds, errs := make([]sim.EnvWorld, n), make([]error, n)
 	worlds[0] = sim.EnvWorld{App: t.app.App, Source: newMixture(t.sources), NewEngine: t.app.newEngine}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))

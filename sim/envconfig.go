@@ -126,7 +126,6 @@ func (c *EnvConfig) Validate() error {
 	bad(c.WarmupIntervals >= -1, "warmup_intervals: %d; must be at least -1 (the whole warm-up)", c.WarmupIntervals)
 	bad(c.MaxIntervals >= 0, "max_intervals: %d; must be at least 0 (no limit)", c.MaxIntervals)
 	bad(c.Variation.Apps >= 0 && c.Variation.Apps <= 64, "variation.apps: %d; must be from 0 to 64", c.Variation.Apps)
-	bad(c.Variation.Apps < max(c.NumEnvs, 1), "variation.apps: %d; more applications than the %d environments can have (num_envs), the file's own included", c.Variation.Apps, c.NumEnvs)
 	bad(c.Variation.Times >= 0 && c.Variation.Times <= 1, "variation.times: %v; must be a standard deviation of logarithms from 0 to 1", c.Variation.Times)
 	bad(c.Kind == KindGymHPA || c.GymHPA == nil || c.GymHPA.Rows == "", "gym_hpa.rows: only for kind %s; this is %s", KindGymHPA, c.Kind)
 	bad(c.GymRows() == "" || c.Trace == "", "trace: rows of gym-hpa take its place; leave out trace or gym_hpa.rows")
