@@ -1,7 +1,7 @@
 # grlscaler: make help lists the targets. Everything works on a fresh Debian 12
 # that has Go 1.25 or newer; LIBTORCH=/path uses a libtorch of your own.
 
-# What `make run` does: train what has no checkpoint, then benchmark on the
+# What `make run` does: benchmark the policies that come with the program (training any whose configuration was changed) on the
 # shipped recording and scenarios. The recording was made with CPU limits of 0.3 times the official ones and up to
 # four replicas; at eight times its load the official limits and seven replicas are as busy as in the scenarios.
 RUN = bin/grlscaler benchmark --seeds 3 --scenarios offpeak,peak,rushsale,fluctuating \
@@ -45,7 +45,7 @@ build: ## build bin/grlscaler (after setup)
 	@mkdir -p bin
 	go build -buildvcs=false -ldflags "-X $(MODULE)/cmd.buildVersion=$(VERSION)" -o bin/grlscaler .
 
-run: setup ## train and benchmark on the shipped recording and scenarios
+run: setup ## benchmark the shipped policies on the shipped recording and scenarios
 	$(RUN)
 
 test: setup ## run all tests
