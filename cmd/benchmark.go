@@ -50,9 +50,9 @@ func newBenchmark(w *world) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "benchmark",
 		Short: "Compare policies and autoscalers on the same load, with intervals",
-		Long: `Train the policies that have no checkpoint and do not come with the program, run every controller on every load and seed with the
-same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF (mean and 95 % interval), by
-scenario and overall. Tables, runs, steps and report.html are written under the results directory. An interrupted
+		Long: `Train the policies that neither come with the program nor have a checkpoint, run every controller
+on every load and seed with the same arrivals, and print SLO_violate%, Slack%, Scaling Lag and CAF
+(mean and 95 % interval), by scenario and overall. Tables, runs, steps and report.html are written under the results directory. An interrupted
 benchmark goes on where it stopped when it is started again.
 
 ` + controllerHelp + `
