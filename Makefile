@@ -5,7 +5,8 @@
 # shipped recording and scenarios. The recording was made with CPU limits of 0.3 times the official ones and up to
 # four replicas; at eight times its load the official limits and seven replicas are as busy as in the scenarios.
 RUN = bin/grlscaler benchmark --seeds 3 --scenarios offpeak,peak,rushsale,fluctuating \
-	--trace testdata/recordings/h_rushsale --trace-scale 8
+	--trace testdata/recordings/h_rushsale --trace-scale 8 \
+	--controllers hpa:tuned,hpa:cpu-20,hpa:cpu-40,hpa:cpu-60,hpa:cpu-80,hpa:cpu-60-mem-80,keda:rps-60,static,oracle
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
