@@ -22,7 +22,8 @@ const controllerHelp = `Controllers:
   static:mean, :peak      never scales: keeps what the mean or the peak of the load needs
   hpa:cpu-T               one HPA per service: CPU T % of the request, 1-7 replicas
   hpa:cpu-T-mem-M         the same with memory M % as well; hpa:mem-M for memory alone
-  phpa:cpu-T              predictive HPAs: the same, and a line through the last counts read off a minute ahead
+  phpa:cpu-T              predictive HPAs: the same, and a line through the last counts read off a minute ahead;
+                          phpa:cpu-T-season-D: Holt-Winters with a season of D, such as 10m
   keda:rps-T              one ScaledObject per service: as many requests/s as one replica takes at T % of its request
   schedule:FILE.yaml      replicas by cron rules for each service (docs/manifests.md)
   FILE.yaml, DIRECTORY    Kubernetes manifests: HorizontalPodAutoscalers, ScaledObjects, VerticalPodAutoscalers; what

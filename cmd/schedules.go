@@ -92,24 +92,41 @@ func scheduleSpec(word, path string, app *loadedApp) (*benchmark.ControllerSpec,
 const (
 	phpaAhead   = time.Minute
 	phpaHistory = 6
+
+	// Of seasons: weights and stored seasons as in the project's own example.
+	phpaWeight        = 0.9
+	phpaSeasons       = 4
+	phpaLongestSeason = 24 * time.Hour
 )
 
-// predictiveSpec reads phpa:cpu-T: predictive HPAs with a linear model.
+// predictiveSpec reads phpa:cpu-T, predictive HPAs with a linear model, and phpa:cpu-T-season-D, with Holt-Winters.
 func predictiveSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpec, error) {
-	percent, err := strconv.Atoi(strings.TrimPrefix(rest, "cpu-"))
-	if err != nil || !strings.HasPrefix(rest, "cpu-") || percent < 1 || percent > hpa.MaxSetPercent {
-		return nil, usagef("--controller %s: must be phpa:cpu-T with T from 1 to %d", word, hpa.MaxSetPercent)
+	target, ok := strings.CutPrefix(rest, "cpu-")
+	target, season, seasonal := strings.Cut(target, "-season-")
+	percent, err := strconv.Atoi(target)
+	if err != nil || !ok || percent < 1 || percent > hpa.MaxSetPercent {
+		return nil, usagef("--controller %s: must be phpa:cpu-T or phpa:cpu-T-season-D with T from 1 to %d", word, hpa.MaxSetPercent)
+	}
+	model := predictive.ModelSpec{Type: predictive.LinearModel, Name: "line", Linear: &predictive.Linear{LookAhead: phpaAhead, HistorySize: phpaHistory}}
+	if seasonal {
+		d, err := time.ParseDuration(season)
+		if err != nil || d < 2*sim.ControlInterval || d > phpaLongestSeason || d%sim.ControlInterval != 0 {
+			return nil, usagef("--controller %s: the season must be a multiple of %v from %v to %v, such as 10m", word, sim.ControlInterval, 2*sim.ControlInterval, phpaLongestSeason)
+		}
+		weight := phpaWeight
+		model = predictive.ModelSpec{Type: predictive.HoltWintersModel, Name: "season", HoltWinters: &predictive.HoltWinters{
+			Alpha: &weight, Beta: &weight, Gamma: &weight, Trend: predictive.Add, Seasonal: predictive.Add,
+			SeasonalPeriods: int(d / sim.ControlInterval), StoredSeasons: phpaSeasons,
+		}}
 	}
 	original := app.original()
-	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: fmt.Sprint(phpaAhead, phpaHistory), New: func() (sim.Controller, error) {
+	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: fmt.Sprint(phpaAhead, phpaHistory, phpaWeight, phpaSeasons), New: func() (sim.Controller, error) {
 		return sim.NewPredictive(word, func(_ *sim.App, s int) *sim.PredictiveSpec {
 			svc := &original.Services[s]
 			least := int32(max(svc.MinReplicas, 1))
 			return &sim.PredictiveSpec{
 				Metrics: []hpa.MetricSpec{{Type: hpa.ResourceMetric, Resource: hpa.CPU, Target: hpa.Target{Type: hpa.UtilizationTarget, AverageUtilization: int32(percent)}}},
-				Rules: predictive.Spec{Name: svc.Name, MinReplicas: &least, MaxReplicas: int32(svc.MaxReplicas), Models: []predictive.ModelSpec{{
-					Type: predictive.LinearModel, Name: "line", Linear: &predictive.Linear{LookAhead: phpaAhead, HistorySize: phpaHistory},
-				}}},
+				Rules:   predictive.Spec{Name: svc.Name, MinReplicas: &least, MaxReplicas: int32(svc.MaxReplicas), Models: []predictive.ModelSpec{model}},
 			}
 		})
 	}}, nil
