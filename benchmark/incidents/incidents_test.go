@@ -54,6 +54,9 @@ func run(t testing.TB, name string, first int) map[string]Outcome {
 // What the Kubernetes algorithm does in a plain load model: throughput-limited CPU, no requests. Ours has arrivals, metrics that are
 // late, and requests that give up, so that figures are near, not equal: each file says what the HPA must come to.
 func TestAnchors(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the same runs as TestEveryIncidentDecodesAndRuns has, and slow under the race detector")
+	}
 	anchors := 0
 	for _, name := range configs.Names(configs.Incidents) {
 		x := load(t, name)

@@ -2,5 +2,5 @@
 
 package incidents
 
-// raceEnabled tells that the race detector slows everything down about tenfold; long tests on one goroutine have nothing for it.
+// raceEnabled tells that the race detector slows everything down about tenfold; tests that show it nothing new are left out.
 const raceEnabled = true

@@ -33,7 +33,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: curves OUT.svg NAME=DIR,DIR,... NAME=...")
+		return fmt.Errorf("give OUT.svg and NAME=DIR,DIR,... once or more")
 	}
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = "environment steps", "total reward of an episode, mean of the last 100"
@@ -43,7 +43,7 @@ func run(args []string) error {
 	for i, arg := range args[1:] {
 		name, dirs, ok := strings.Cut(arg, "=")
 		if !ok {
-			return fmt.Errorf("%q: want NAME=DIR,DIR,...", arg)
+			return fmt.Errorf("%q is not of the form NAME=DIR,DIR", arg)
 		}
 		runs, err := readRuns(strings.Split(dirs, ","))
 		if err != nil {
