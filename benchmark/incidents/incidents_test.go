@@ -55,7 +55,7 @@ func run(t testing.TB, name string, first int) map[string]Outcome {
 // late, and requests that give up, so that figures are near, not equal: each file says what the HPA must come to.
 func TestAnchors(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the same runs as TestEveryIncidentDecodesAndRuns has, and slow under the race detector")
+		t.Skip("other tests run incidents under the race detector; all of them take minutes there")
 	}
 	anchors := 0
 	for _, name := range configs.Names(configs.Incidents) {
