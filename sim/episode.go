@@ -20,6 +20,26 @@ type Episode struct {
 	Faults []MetricFault
 }
 
+// fill draws intensities and the demand curve for the episode's length, and makes room for Initial. total is the intensity of all endpoints
+// together t seconds after the warm-up, at a factor of the noise, which holds for a window.
+func (ep *Episode) fill(mix []float64, demand *DemandTable, noise *loadNoise, total func(t, factor float64) float64) {
+	nE, nS := len(mix), len(demand.app.Services)
+	ep.RPS = resize(ep.RPS, ep.Ticks*nE)
+	ep.Needed = resize(ep.Needed, (ep.Ticks+WindowTicks-1)/WindowTicks*nS)
+	ep.Initial = resize(ep.Initial, nS)
+	for from := 0; from < ep.Ticks; from += WindowTicks {
+		factor, peak := noise.next(), 0.0
+		for k := from; k < min(from+WindowTicks, ep.Ticks); k++ {
+			rps := total(float64(k-ep.WarmupTicks), factor)
+			peak = max(peak, rps)
+			for e, w := range mix {
+				ep.RPS[k*nE+e] = rps * w
+			}
+		}
+		copy(ep.Needed[from/WindowTicks*nS:], demand.At(peak))
+	}
+}
+
 // requestsPerInterval is the mean number of requests that the counted part offers in a control interval.
 func (ep *Episode) requestsPerInterval() float64 {
 	endpoints, sum := len(ep.RPS)/ep.Ticks, 0.0

@@ -63,9 +63,7 @@ func (e *Env) expert(action []int32) error {
 	now := time.Duration(e.session.Tick()) * Tick
 	best, largest := -1, 0
 	for s := range e.app.Services {
-		svc, spec := &e.app.Services[s], t.view.Services[s].Spec
-		want := min(max(e.oracle.needed(s, now, now+e.oracle.lead[s]+ControlInterval), svc.MinReplicas), svc.MaxReplicas)
-		delta := min(max(want-spec, -t.cfg.Action.MaxDelta), t.cfg.Action.MaxDelta)
+		delta := min(max(e.oracle.want(s, now)-t.view.Services[s].Spec, -t.cfg.Action.MaxDelta), t.cfg.Action.MaxDelta)
 		if t.cfg.Action.Mode == ActionJoint {
 			t.actions.choose(t.view, s, delta, action)
 		} else if best < 0 && delta != 0 || delta > max(largest, 0) || largest < 0 && delta < largest {

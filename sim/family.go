@@ -23,7 +23,6 @@ const FamilyName = "family"
 //	sine        around a level, periods of 3 to 20 min
 //	walk        a level that drifts: steps of 30 s, each 10 % (standard deviation) up or down
 type Family struct {
-	app    *App
 	mixes  []familyMix
 	length int // ticks, warm-up included
 }
@@ -50,7 +49,7 @@ type familyMix struct {
 
 // NewFamily makes the family for an application. Its mixes are drawn from seed.
 func NewFamily(app *App, seed uint64) (*Family, error) {
-	f := &Family{app: app, length: familyWarmup + familyLength}
+	f := &Family{length: familyWarmup + familyLength}
 	for k := range familyMixes {
 		r := rng.New(seed, "family-mix", k)
 		m, total := familyMix{mix: make([]float64, len(app.Endpoints))}, 0.0
@@ -84,24 +83,10 @@ func (f *Family) Episode(seed uint64, ep *Episode) error {
 	if r.IntN(2) == 0 {
 		m = &f.mixes[r.IntN(len(f.mixes))]
 	}
-	nE, nS := len(m.mix), len(f.app.Services)
-	ep.Name, ep.Ticks, ep.WarmupTicks = FamilyName, f.length, familyWarmup
-	ep.RPS = resize(ep.RPS, f.length*nE)
-	ep.Needed = resize(ep.Needed, (f.length+WindowTicks-1)/WindowTicks*nS)
-	ep.Initial = resize(ep.Initial, nS)
+	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Events, ep.Faults = FamilyName, f.length, familyWarmup, nil, ep.Faults[:0]
 	profile := drawProfile(r)
 	noise := newLoadNoise(seed, familyNoiseMax*r.Float64(), 10+50*r.Float64())
-	for t := 0; t < f.length; t += WindowTicks {
-		factor, peak := noise.next(), 0.0
-		for k := t; k < min(t+WindowTicks, f.length); k++ {
-			total := min(profile(float64(max(k-familyWarmup, 0)))*factor, 1) * m.unit
-			peak = max(peak, total)
-			for e, w := range m.mix {
-				ep.RPS[k*nE+e] = total * w
-			}
-		}
-		copy(ep.Needed[t/WindowTicks*nS:], m.demand.At(peak))
-	}
+	ep.fill(m.mix, m.demand, noise, func(t, factor float64) float64 { return min(profile(max(t, 0))*factor, 1) * m.unit })
 	copy(ep.Initial, m.demand.At(profile(0)*m.unit))
 	return nil
 }

@@ -57,14 +57,19 @@ func (o *Oracle) Reset(app *App, _ uint64) error {
 func (o *Oracle) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 	o.reasons = o.reasons[:0]
 	for s := range v.Services {
-		svc := &o.app.Services[s]
-		want := min(max(o.needed(s, v.At, v.At+o.lead[s]+ControlInterval), svc.MinReplicas), svc.MaxReplicas)
+		want := o.want(s, v.At)
 		o.reasons = append(o.reasons, Reason{Service: s, From: v.Services[s].Spec, To: want, Rule: "oracle", Note: "the most that the demand curve needs until a replica could be ready"})
 		if want != v.Services[s].Spec {
 			dst = append(dst, ScaleRequest{Service: s, Replicas: want, Pool: AnyPool})
 		}
 	}
 	return dst, nil
+}
+
+// want is what it asks for at the episode's time at.
+func (o *Oracle) want(s int, at time.Duration) int {
+	svc := &o.app.Services[s]
+	return min(max(o.needed(s, at, at+o.lead[s]+ControlInterval), svc.MinReplicas), svc.MaxReplicas)
 }
 
 // needed is the most that service s needs in any window that overlaps [from, to]; after the episode's end its last

@@ -228,26 +228,10 @@ func (s *ScenarioSource) PeakRPS() float64 {
 
 // Episode draws the noise of one episode.
 func (s *ScenarioSource) Episode(seed uint64, ep *Episode) error {
-	sc, nE, nS := s.sc, len(s.app.Endpoints), len(s.app.Services)
-	ticks := sc.WarmupS + sc.LengthS
-	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Events = sc.Name, ticks, sc.WarmupS, s.events
-	ep.RPS = resize(ep.RPS, ticks*nE)
-	ep.Needed = resize(ep.Needed, (ticks+WindowTicks-1)/WindowTicks*nS)
-	ep.Initial = resize(ep.Initial, nS)
-	noise := newLoadNoise(seed, sc.NoiseMax, sc.NoiseTau)
-	for t := 0; t < ticks; t += WindowTicks {
-		factor, peak := noise.next(), 0.0
-		for k := t; k < min(t+WindowTicks, ticks); k++ {
-			total := sc.levelAt(float64(k-sc.WarmupS)) * s.unit * factor
-			peak = max(peak, total)
-			for e, w := range s.mix {
-				ep.RPS[k*nE+e] = total * w
-			}
-		}
-		copy(ep.Needed[t/WindowTicks*nS:], s.demand.At(peak))
-	}
+	sc := s.sc
+	ep.Name, ep.Ticks, ep.WarmupTicks, ep.Events, ep.Faults = sc.Name, sc.WarmupS+sc.LengthS, sc.WarmupS, s.events, ep.Faults[:0]
+	ep.fill(s.mix, s.demand, newLoadNoise(seed, sc.NoiseMax, sc.NoiseTau), func(t, factor float64) float64 { return sc.levelAt(t) * s.unit * factor })
 	copy(ep.Initial, s.demand.At(sc.levelAt(-1)*s.unit))
-	ep.Faults = ep.Faults[:0]
 	return nil
 }
 
