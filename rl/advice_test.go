@@ -1,7 +1,6 @@
 package rl
 
 import (
-	"context"
 	"slices"
 	"testing"
 
@@ -42,16 +41,7 @@ func TestAdvisedCriticsTeach(t *testing.T) {
 			cfg := small(kind, AlgorithmSAC, 16)
 			cfg.SAC.AdvisedCritics = true
 			cfg.SAC.WarmStart.Steps = 16 // the expert is asked, but imitation ends before the first update
-			r, err := Train(context.Background(), cfg, rltest.NewBandit(bandit), Options{Dir: t.TempDir()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := LoadPolicy(r.Policy, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			if reward := meanReward(t, p, rltest.NewBandit(bandit)); !(reward > 0.95) {
+			if reward := trainedReward(t, cfg, rltest.NewBandit(bandit), rltest.NewBandit(bandit)); !(reward > 0.95) {
 				t.Errorf("mean reward %.3f", reward)
 			}
 		})

@@ -2,7 +2,6 @@ package rl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -21,16 +20,7 @@ func TestSACWarmStartImitates(t *testing.T) {
 				bandit := rltest.BanditConfig{Envs: 16, Services: 4, Choices: 3, Masked: true, Select: choose}
 				cfg := small(kind, AlgorithmSAC, 16)
 				cfg.SAC.WarmStart = WarmStartConfig{Steps: cfg.TotalSteps, ExpertShare: 0.5}
-				r, err := Train(context.Background(), cfg, unpaid{rltest.NewBandit(bandit)}, Options{Dir: t.TempDir()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				p, err := LoadPolicy(r.Policy, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer p.Close()
-				if reward := meanReward(t, p, rltest.NewBandit(bandit)); !(reward > 0.97) {
+				if reward := trainedReward(t, cfg, unpaid{rltest.NewBandit(bandit)}, rltest.NewBandit(bandit)); !(reward > 0.97) {
 					t.Errorf("mean reward %.3f after imitation of who gets 1", reward)
 				}
 			})
@@ -47,23 +37,7 @@ func TestSACWarmStartResumes(t *testing.T) {
 	env := func() *rltest.Bandit {
 		return rltest.NewBandit(rltest.BanditConfig{Envs: 4, Services: 3, Choices: 3, Masked: true})
 	}
-	whole := t.TempDir()
-	if _, err := Train(context.Background(), cfg, env(), Options{Dir: whole}); err != nil {
-		t.Fatal(err)
-	}
-	want := files(t, whole)
-	for _, stop := range []int{10, 50, 90} {
-		dir := t.TempDir()
-		ctx, cancel := context.WithCancelCause(context.Background())
-		_, err := Train(ctx, cfg, &stopExpert{stopAfter{env(), stop, cancel}}, Options{Dir: dir})
-		if !errors.Is(err, ErrInterrupted) {
-			t.Fatalf("stopped after %d: %v", stop, err)
-		}
-		if _, err := Train(context.Background(), cfg, env(), Options{Dir: dir, Resume: true}); err != nil {
-			t.Fatal(err)
-		}
-		sameFiles(t, want, files(t, dir))
-	}
+	checkResumes(t, cfg, env, 10, 50, 90)
 }
 
 func TestSACWarmStartNeedsAnExpert(t *testing.T) {

@@ -30,17 +30,7 @@ func TestWarmStartImitates(t *testing.T) {
 				bandit := rltest.BanditConfig{Envs: 16, Services: 4, Choices: 3, Masked: true, Select: choose}
 				cfg := small(kind, AlgorithmPPO, 16)
 				cfg.PPO.WarmStart = WarmStartConfig{Steps: cfg.TotalSteps, ExpertShare: 0.5}
-				dir := t.TempDir()
-				r, err := Train(context.Background(), cfg, unpaid{rltest.NewBandit(bandit)}, Options{Dir: dir})
-				if err != nil {
-					t.Fatal(err)
-				}
-				p, err := LoadPolicy(r.Policy, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer p.Close()
-				if reward := meanReward(t, p, rltest.NewBandit(bandit)); !(reward > 0.97) {
+				if reward := trainedReward(t, cfg, unpaid{rltest.NewBandit(bandit)}, rltest.NewBandit(bandit)); !(reward > 0.97) {
 					t.Errorf("mean reward %.3f after imitation of who gets 1", reward)
 				}
 			})
@@ -74,12 +64,33 @@ func TestWarmStartResumes(t *testing.T) {
 	env := func() *rltest.Bandit {
 		return rltest.NewBandit(rltest.BanditConfig{Envs: 4, Services: 3, Choices: 3})
 	}
+	checkResumes(t, cfg, env, 15, 45, 85)
+}
+
+// trainedReward is the mean reward, on one environment, of what was trained on another.
+func trainedReward(t *testing.T, cfg *Config, on, judge sim.VectorEnv) float64 {
+	t.Helper()
+	r, err := Train(context.Background(), cfg, on, Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := LoadPolicy(r.Policy, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	return meanReward(t, p, judge)
+}
+
+// checkResumes reports a run that writes other bytes when it is stopped after so many steps of its environments and goes on.
+func checkResumes(t *testing.T, cfg *Config, env func() *rltest.Bandit, stops ...int) {
+	t.Helper()
 	whole := t.TempDir()
 	if _, err := Train(context.Background(), cfg, env(), Options{Dir: whole}); err != nil {
 		t.Fatal(err)
 	}
 	want := files(t, whole)
-	for _, stop := range []int{15, 45, 85} {
+	for _, stop := range stops {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancelCause(context.Background())
 		_, err := Train(ctx, cfg, &stopExpert{stopAfter{env(), stop, cancel}}, Options{Dir: dir})
