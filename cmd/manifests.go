@@ -146,9 +146,6 @@ func (m *manifests) resolve(app *sim.App) error {
 		v := &m.set.VPAs[i]
 		object(&v.Object, v.Target, func(s int) error {
 			m.vpas[s] = vpaSpec(v)
-			if v.UpdateMode == manifest.UpdateInitial {
-				m.notes = append(m.notes, fmt.Sprintf("%s: %s: updateMode Initial changes nothing here: simulated replicas of a service have one limit", v.Source, v.Label()))
-			}
 			return m.vpas[s].Validate()
 		})
 	}
@@ -284,6 +281,7 @@ func (m *manifests) spec(app *loadedApp) *benchmark.ControllerSpec {
 			if err != nil {
 				return nil, err
 			}
+			c.Unlimited = func(s int) bool { return app.unlimited[s] }
 			members = append(members, c)
 		}
 		return sim.NewGroup(name, members...), nil

@@ -124,7 +124,9 @@ func (w *workloads) apply(app *loadedApp) error {
 	base, v := app.App, app.App
 	if len(w.by) > 0 {
 		v = base.Variant()
+		app.unlimited = map[int]bool{}
 		for s, x := range w.by {
+			app.unlimited[s] = x.requestM > 0 && x.limitM == 0
 			x.apply(&v.Services[s], float64(v.Pools[0].CPUMillis))
 		}
 		if !slices.ContainsFunc(sortedServices(w.by), func(s int) bool { return v.Services[s] != base.Services[s] }) {
