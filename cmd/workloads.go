@@ -55,6 +55,10 @@ func (w *workloads) add(app *sim.App, m *manifests) error {
 		}
 		w.bound(app, s, int(least), int(h.MaxReplicas))
 	}
+	for s, p := range m.phpas {
+		full := p.spec.Rules.WithDefaults()
+		w.bound(app, s, int(*full.MinReplicas), int(full.MaxReplicas))
+	}
 	for s, k := range m.keda {
 		full := k.WithDefaults()
 		least := *full.MinReplicaCount
