@@ -135,35 +135,46 @@ func (c *cluster) find(s int, id int64) int {
 // average makes a service's resources the means of its pods', those of the template where there are none. Once all pods have what
 // the template says, they are exactly that.
 func (c *cluster) average(s int) {
-	var held PodResources
-	n, serving, limit, mixed := 0.0, 0.0, 0.0, false
+	var request, mem, memLimit, limit meanOf
+	mixed := false
 	for i := range c.pods[s] {
 		p := &c.pods[s][i]
 		mixed = mixed || p.res != c.template[s]
 		if p.takesVisits() {
-			serving++
-			limit += p.res.LimitMillis
+			limit.add(p.res.LimitMillis)
 		}
 		if p.phase == PodReady || p.phase == PodStarting {
-			n++
-			held.RequestMillis += p.res.RequestMillis
-			held.MemRequestMiB += p.res.MemRequestMiB
-			held.MemLimitMiB += p.res.MemLimitMiB
+			request.add(p.res.RequestMillis)
+			mem.add(p.res.MemRequestMiB)
+			memLimit.add(p.res.MemLimitMiB)
 		}
 	}
 	mean := c.template[s]
 	if c.mixed[s] = mixed; mixed {
-		if n > 0 {
-			mean.RequestMillis, mean.MemRequestMiB, mean.MemLimitMiB = held.RequestMillis/n, held.MemRequestMiB/n, held.MemLimitMiB/n
-		}
-		if serving > 0 {
-			mean.LimitMillis = limit / serving
-		}
+		mean = PodResources{request.or(mean.RequestMillis), limit.or(mean.LimitMillis), mem.or(mean.MemRequestMiB), memLimit.or(mean.MemLimitMiB)}
 	}
 	if mean.LimitMillis != c.st.Services[s].QuotaMillis {
 		c.changed = true
 	}
 	c.show(s, mean)
+}
+
+// meanOf adds up numbers.
+type meanOf struct{ sum, n, low, high float64 }
+
+func (m *meanOf) add(x float64) {
+	if m.n == 0 {
+		m.low, m.high = x, x
+	}
+	m.sum, m.n, m.low, m.high = m.sum+x, m.n+1, min(m.low, x), max(m.high, x)
+}
+
+// or is the mean, to the last digit where all are alike, or another number where there are none.
+func (m *meanOf) or(none float64) float64 {
+	if m.n == 0 {
+		return none
+	}
+	return min(max(m.sum/m.n, m.low), m.high)
 }
 
 // show writes resources into a service's state.

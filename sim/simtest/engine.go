@@ -118,13 +118,23 @@ func (r *engineRun) scale() {
 	if r.random.IntN(2) == 0 {
 		req.QuotaMillis = svc.CPULimitMillis * (0.25 + 3.75*r.random.Float64())
 	}
-	was := r.engine.State().Services[s]
+	was, limits := r.engine.State().Services[s], map[int64]float64{}
+	for _, p := range r.engine.(sim.PodLister).Pods(nil) {
+		limits[p.ID] = p.LimitMillis
+	}
 	result := r.engine.Scale(req)
-	is := r.engine.State().Services[s]
+	is, changed := r.engine.State().Services[s], false
+	for _, p := range r.engine.(sim.PodLister).Pods(nil) {
+		before, there := limits[p.ID]
+		changed = changed || there && p.LimitMillis != before
+		if result.QuotaChanged && p.Service == s && p.LimitMillis != req.QuotaMillis {
+			r.t.Fatalf("%+v: %+v, but a pod has %+v", req, result, p)
+		}
+	}
 	if req.Replicas != sim.KeepReplicas && is.Spec != min(max(req.Replicas, svc.MinReplicas), svc.MaxReplicas) {
 		r.t.Fatalf("%+v: %d replicas are wanted now", req, is.Spec)
 	}
-	if result.Added-result.Removed != is.Spec-was.Spec || result.QuotaChanged != (is.QuotaMillis != was.QuotaMillis) {
+	if result.Added-result.Removed != is.Spec-was.Spec || changed && !result.QuotaChanged || result.QuotaChanged && is.QuotaMillis != req.QuotaMillis {
 		r.t.Fatalf("%+v: %+v, but the state went from %+v to %+v", req, result, was, is)
 	}
 }
