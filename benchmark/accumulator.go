@@ -89,6 +89,9 @@ func (a *Accumulator) RecordDecision(d *sim.DecisionRecord) {
 		if dir == 0 && res.QuotaChanged {
 			dir = sign(req.QuotaMillis - d.View.Services[req.Service].QuotaMillis)
 		}
+		if dir == 0 && res.Resized+res.Evicted > 0 {
+			dir = sign(req.Pods.Template.RequestMillis - d.View.Services[req.Service].RequestMillis)
+		}
 		if dir == 0 {
 			continue
 		}

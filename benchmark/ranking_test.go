@@ -83,7 +83,7 @@ func tenControllers(t *testing.T, app *sim.App) []benchmark.ControllerSpec {
 
 // newPredictive makes predictive HPAs: CPU at 60 %, and a line read off a minute ahead.
 func newPredictive() (sim.Controller, error) {
-	return sim.NewPredictive("phpa:cpu-60", func(app *sim.App, s int) *sim.PredictiveSpec {
+	return sim.NewPredictive("phpa:cpu-60", predictive.HPAConfig(), func(app *sim.App, s int) *sim.PredictiveSpec {
 		svc := &app.Services[s]
 		least := int32(svc.MinReplicas)
 		return &sim.PredictiveSpec{

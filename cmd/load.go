@@ -32,6 +32,8 @@ type loadedApp struct {
 	rules   hpa.Config // of Kubernetes, for HPAs
 	release string     // whose they are, empty for the present ones
 	notes   []string   // of the manifests that changed it, as results show them
+
+	unlimited map[int]bool // services whose pods have no CPU limit, by manifests
 }
 
 // loadApp reads a built-in application or the file at a path.

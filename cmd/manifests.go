@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,8 +27,15 @@ type manifests struct {
 	hpas  map[int]*hpa.Spec // by service
 	keda  map[int]*keda.Spec
 	vpas  map[int]*vpa.Spec
+	phpas map[int]*phpa
 	serve serveRules
 	notes []string
+}
+
+// phpa is a predictive HPA.
+type phpa struct {
+	spec sim.PredictiveSpec
+	cfg  hpa.Config
 }
 
 // isManifest tells whether a word that names a controller is a path of manifests.
@@ -60,7 +68,7 @@ func readManifests(words []string, app *loadedApp, serve serveRules) (map[string
 		if err != nil {
 			return nil, err
 		}
-		m := &manifests{word: word, set: set, serve: serve, hpas: map[int]*hpa.Spec{}, keda: map[int]*keda.Spec{}, vpas: map[int]*vpa.Spec{}}
+		m := &manifests{word: word, set: set, serve: serve, hpas: map[int]*hpa.Spec{}, keda: map[int]*keda.Spec{}, vpas: map[int]*vpa.Spec{}, phpas: map[int]*phpa{}}
 		if m.name = filepath.Base(filepath.Clean(word)); names[m.name] > 1 {
 			m.name = filepath.Clean(word)
 		}
@@ -117,12 +125,7 @@ func (m *manifests) resolve(app *sim.App) error {
 		h := &m.set.HPAs[i]
 		object(&h.Object, h.Target, func(s int) error {
 			spec := h.Spec
-			spec.Metrics = slices.Clone(spec.Metrics)
-			for k := range spec.Metrics {
-				if spec.Metrics[k].Type == hpa.ContainerResourceMetric {
-					spec.Metrics[k].Container = sim.HPAContainer // simulated pods have one container
-				}
-			}
+			spec.Metrics = ofOneContainer(spec.Metrics)
 			m.hpas[s] = &spec
 			return m.checkServed(app, s, &h.Object, spec.Metrics)
 		})
@@ -146,10 +149,14 @@ func (m *manifests) resolve(app *sim.App) error {
 		v := &m.set.VPAs[i]
 		object(&v.Object, v.Target, func(s int) error {
 			m.vpas[s] = vpaSpec(v)
-			if v.UpdateMode == manifest.UpdateInitial {
-				m.notes = append(m.notes, fmt.Sprintf("%s: %s: updateMode Initial changes nothing here: simulated replicas of a service have one limit", v.Source, v.Label()))
-			}
 			return m.vpas[s].Validate()
+		})
+	}
+	for i := range m.set.PHPAs {
+		p := &m.set.PHPAs[i]
+		object(&p.Object, p.Target, func(s int) error {
+			m.phpas[s] = &phpa{sim.PredictiveSpec{Metrics: ofOneContainer(p.Metrics), Rules: p.Rules}, p.Config}
+			return m.checkServed(app, s, &p.Object, p.Metrics)
 		})
 	}
 	m.notes = append(m.notes, m.set.Warnings()...)
@@ -159,10 +166,21 @@ func (m *manifests) resolve(app *sim.App) error {
 	if n := len(m.set.Skipped); n > 0 {
 		m.notes = append(m.notes, fmt.Sprintf("skipped %s: %s", plural(n, "object", "objects"), skippedKinds(m.set.Skipped)))
 	}
-	if len(errs) == 0 && len(m.hpas)+len(m.keda)+len(m.vpas) == 0 {
-		return fmt.Errorf("%s: no HorizontalPodAutoscaler, ScaledObject or VerticalPodAutoscaler in it", m.word)
+	if len(errs) == 0 && len(m.hpas)+len(m.keda)+len(m.vpas)+len(m.phpas) == 0 {
+		return fmt.Errorf("%s: no HorizontalPodAutoscaler, ScaledObject, VerticalPodAutoscaler or PredictiveHorizontalPodAutoscaler in it", m.word)
 	}
 	return errors.Join(errs...)
+}
+
+// ofOneContainer are metrics of simulated pods, which have one container.
+func ofOneContainer(metrics []hpa.MetricSpec) []hpa.MetricSpec {
+	out := slices.Clone(metrics)
+	for k := range out {
+		if out[k].Type == hpa.ContainerResourceMetric {
+			out[k].Container = sim.HPAContainer
+		}
+	}
+	return out
 }
 
 // checkServed finds out early whether metrics other than resources are served.
@@ -195,11 +213,16 @@ func (m *manifests) served(app *sim.App, s int, o *manifest.Object, at, query st
 	return nil
 }
 
+// serveMetric finds what an HPA's metric is in the simulated cluster.
+func (m *manifests) serveMetric(app *sim.App, s int, metric *hpa.MetricSpec) (sim.ServedMetric, error) {
+	return m.serve.find(app, s, metric.Name)
+}
+
 // unscaled are the services whose number of replicas nothing sets.
 func (m *manifests) unscaled(app *sim.App) []string {
 	var names []string
 	for s := range app.Services {
-		if m.hpas[s] == nil && m.keda[s] == nil {
+		if m.hpas[s] == nil && m.keda[s] == nil && m.phpas[s] == nil {
 			names = append(names, app.Services[s].Name)
 		}
 	}
@@ -262,9 +285,21 @@ func (m *manifests) spec(app *loadedApp) *benchmark.ControllerSpec {
 			if err != nil {
 				return nil, err
 			}
-			c.Serve = func(app *sim.App, s int, metric *hpa.MetricSpec) (sim.ServedMetric, error) {
-				return m.serve.find(app, s, metric.Name)
+			c.Serve = m.serveMetric
+			members = append(members, c)
+		}
+		for _, s := range slices.Sorted(maps.Keys(m.phpas)) { // each by settings of its own
+			x := m.phpas[s]
+			c, err := sim.NewPredictive(name, x.cfg, func(_ *sim.App, service int) *sim.PredictiveSpec {
+				if service == s {
+					return &x.spec
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
 			}
+			c.Serve = m.serveMetric
 			members = append(members, c)
 		}
 		if len(m.keda) > 0 {
@@ -284,6 +319,7 @@ func (m *manifests) spec(app *loadedApp) *benchmark.ControllerSpec {
 			if err != nil {
 				return nil, err
 			}
+			c.Unlimited = func(s int) bool { return app.unlimited[s] }
 			members = append(members, c)
 		}
 		return sim.NewGroup(name, members...), nil

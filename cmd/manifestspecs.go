@@ -24,8 +24,8 @@ func kedaSpec(o *manifest.ScaledObject) (*keda.Spec, error) {
 	if o.Fallback != nil {
 		s.Fallback = &keda.Fallback{FailureThreshold: o.Fallback.FailureThreshold, Replicas: o.Fallback.Replicas, Behavior: keda.FallbackBehavior(o.Fallback.Behavior)}
 	}
-	if o.ScalingModifiers != nil {
-		return nil, errors.New("spec.advanced.scalingModifiers: not simulated; remove it")
+	if m := o.ScalingModifiers; m != nil {
+		s.Modifiers = &keda.ScalingModifiers{Formula: m.Formula, Target: m.Target, ActivationTarget: m.ActivationTarget, MetricType: hpa.TargetType(m.MetricType)}
 	}
 	var errs []error
 	for i := range o.Triggers {

@@ -121,7 +121,7 @@ func predictiveSpec(word, rest string, app *loadedApp) (*benchmark.ControllerSpe
 	}
 	original := app.original()
 	return &benchmark.ControllerSpec{Name: word, Kind: benchmark.KindAutoscaler, Hash: fmt.Sprint(phpaAhead, phpaHistory, phpaWeight, phpaSeasons), New: func() (sim.Controller, error) {
-		return sim.NewPredictive(word, func(_ *sim.App, s int) *sim.PredictiveSpec {
+		return sim.NewPredictive(word, predictive.HPAConfig(), func(_ *sim.App, s int) *sim.PredictiveSpec {
 			svc := &original.Services[s]
 			least := int32(max(svc.MinReplicas, 1))
 			return &sim.PredictiveSpec{

@@ -55,6 +55,10 @@ func (w *workloads) add(app *sim.App, m *manifests) error {
 		}
 		w.bound(app, s, int(least), int(h.MaxReplicas))
 	}
+	for s, p := range m.phpas {
+		full := p.spec.Rules.WithDefaults()
+		w.bound(app, s, int(*full.MinReplicas), int(full.MaxReplicas))
+	}
 	for s, k := range m.keda {
 		full := k.WithDefaults()
 		least := *full.MinReplicaCount
@@ -124,7 +128,9 @@ func (w *workloads) apply(app *loadedApp) error {
 	base, v := app.App, app.App
 	if len(w.by) > 0 {
 		v = base.Variant()
+		app.unlimited = map[int]bool{}
 		for s, x := range w.by {
+			app.unlimited[s] = x.requestM > 0 && x.limitM == 0
 			x.apply(&v.Services[s], float64(v.Pools[0].CPUMillis))
 		}
 		if !slices.ContainsFunc(sortedServices(w.by), func(s int) bool { return v.Services[s] != base.Services[s] }) {

@@ -9,7 +9,7 @@ import (
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
-// pod is one replica. Its CPU limit and request are its service's (State.Services).
+// pod is one replica.
 type pod struct {
 	id           int64
 	node         int // -1 while pending
@@ -27,6 +27,7 @@ type pod struct {
 	revision     int32   // grows with each rolling update of its service
 	removedAt    time.Duration
 	stage        removalStage // of a removed pod
+	res          PodResources
 }
 
 // cluster holds pods and nodes and moves them through their phases. It knows nothing of load.
@@ -45,7 +46,9 @@ type cluster struct {
 	refusing  int       // services of which some are
 	lost      []float64 // [service] stranded requests of pods that have ended, until somebody takes them in
 	anyLost   bool
-	rollouts  []rollout // [service]
+	rollouts  []rollout      // [service]
+	template  []PodResources // [service] what new pods get
+	mixed     []bool         // [service] whether pods may have other resources than the template
 	grow      nodeGrowth
 	firstNode []int // [pool]
 }
@@ -55,7 +58,7 @@ const never = time.Duration(math.MaxInt64)
 func newCluster(app *App, st *State) *cluster {
 	n := len(app.Services)
 	c := &cluster{app: app, st: st, pods: make([][]pod, n), start: rng.New(0, "start-up"), capacity: make([]serviceCapacity, n),
-		refused: make([]float64, n), lost: make([]float64, n), rollouts: make([]rollout, n), grow: newNodeGrowth(app)}
+		refused: make([]float64, n), lost: make([]float64, n), rollouts: make([]rollout, n), template: make([]PodResources, n), mixed: make([]bool, n), grow: newNodeGrowth(app)}
 	for s := range c.pods {
 		c.pods[s] = make([]pod, 0, 2*app.Services[s].MaxReplicas+4)
 	}
@@ -86,6 +89,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 	clear(st.Endpoints)
 	c.resetNodes()
 	clear(c.rollouts)
+	clear(c.mixed)
 	clear(c.lost)
 	c.anyLost = false
 	c.nextID, c.events = 0, never
@@ -93,7 +97,9 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 		svc := &c.app.Services[s]
 		c.pods[s] = c.pods[s][:0]
 		c.capacity[s].share, c.capacity[s].stretch = 1, 1
-		st.Services[s] = ServiceState{QuotaMillis: svc.CPULimitMillis, RequestMillis: svc.CPURequestMillis, MemMiB: svc.MemBaseMiB}
+		c.template[s] = PodResources{svc.CPURequestMillis, svc.CPULimitMillis, svc.MemRequestMiB, svc.MemLimitMiB}
+		st.Services[s] = ServiceState{MemMiB: svc.MemBaseMiB}
+		c.show(s, c.template[s])
 		want := svc.InitialReplicas
 		if replicas != nil {
 			want = min(max(replicas[s], svc.MinReplicas), svc.MaxReplicas)
@@ -118,7 +124,7 @@ func (c *cluster) reset(seed uint64, replicas []int) error {
 
 // create adds a pod of service s and places it if there is room.
 func (c *cluster) create(s, pool int) {
-	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never, replica: -1, revision: c.rollouts[s].revision, warmupMs: c.app.Services[s].WarmupCPUMs})
+	c.pods[s] = append(c.pods[s], pod{id: c.nextID, node: -1, phase: PodPending, wantPool: pool, createdAt: c.st.At, eventAt: never, replica: -1, revision: c.rollouts[s].revision, res: c.template[s], warmupMs: c.app.Services[s].WarmupCPUMs})
 	c.nextID++
 	c.place(s, &c.pods[s][len(c.pods[s])-1])
 }
@@ -126,20 +132,19 @@ func (c *cluster) create(s, pool int) {
 // place puts a pending pod on a node and starts it; false if no node has room.
 func (c *cluster) place(s int, p *pod) bool {
 	svc, st := &c.app.Services[s], c.st
-	request := st.Services[s].RequestMillis
-	node := leastAllocated(st.Nodes, request, svc.MemRequestMiB, p.wantPool)
+	node := leastAllocated(st.Nodes, p.res.RequestMillis, p.res.MemRequestMiB, p.wantPool)
 	if node < 0 {
 		return false
 	}
 	n := &st.Nodes[node]
-	n.CPURequestedM += request
-	n.MemRequestedMiB += svc.MemRequestMiB
+	n.CPURequestedM += p.res.RequestMillis
+	n.MemRequestedMiB += p.res.MemRequestMiB
 	n.Pods++
 	st.Placed[s*len(st.Nodes)+node]++
 	c.noteEmpty(node)
 	p.node, p.phase, p.startedAt = node, PodStarting, st.At
 	p.readyChanged = st.At
-	p.eventAt = st.At + svc.StartupFixed + startupCPU(svc, st.Services[s].QuotaMillis, n.SpeedFactor)
+	p.eventAt = st.At + svc.StartupFixed + startupCPU(svc, p.res.LimitMillis, n.SpeedFactor)
 	if svc.StartupJitter > 0 {
 		p.eventAt += time.Duration(c.start.Float64() * float64(svc.StartupJitter))
 	}
@@ -164,8 +169,8 @@ func (c *cluster) release(s int, p *pod) {
 		return
 	}
 	n := &c.st.Nodes[p.node]
-	n.CPURequestedM -= c.st.Services[s].RequestMillis
-	n.MemRequestedMiB -= c.app.Services[s].MemRequestMiB
+	n.CPURequestedM -= p.res.RequestMillis
+	n.MemRequestedMiB -= p.res.MemRequestMiB
 	n.Pods--
 	if n.Pods == 0 { // no rounding left over
 		n.CPURequestedM, n.MemRequestedMiB = 0, 0
@@ -209,10 +214,19 @@ func (c *cluster) apply(req ScaleRequest) ScaleResult {
 	if req.QuotaMillis > 0 {
 		r.QuotaChanged = c.setQuota(req.Service, req.QuotaMillis)
 	}
+	if p := req.Pods; p != nil {
+		if p.Template != (PodResources{}) {
+			r.TemplateChanged = c.setTemplate(req.Service, p.Template)
+		}
+		r.Resized, r.Evicted = c.resize(req.Service, p.Resize), c.evict(req.Service, p.Evict)
+		if r.Resized+r.Evicted > 0 {
+			c.refresh(req.Service)
+		}
+	}
 	if req.Replicas != KeepReplicas {
 		r.Added, r.Removed = c.scale(req.Service, req.Replicas, req.Pool)
 	}
-	if r.QuotaChanged || r.Removed > 0 {
+	if r.QuotaChanged || r.Removed+r.Resized+r.Evicted > 0 {
 		c.placePending()
 	}
 	if r != (ScaleResult{}) {
@@ -233,12 +247,16 @@ func (c *cluster) remove(s int, set podSet) {
 			best = i
 		}
 	}
-	if best < 0 {
-		return
+	if best >= 0 {
+		c.end(s, best)
 	}
-	p := &pods[best]
+}
+
+// end tells the pod at an index of a service's pods to end. One that waits for room is gone at once.
+func (c *cluster) end(s, at int) {
+	p := &c.pods[s][at]
 	if p.phase == PodPending {
-		c.pods[s] = slices.Delete(pods, best, best+1)
+		c.pods[s] = slices.Delete(c.pods[s], at, at+1)
 		return
 	}
 	svc, ready := &c.app.Services[s], p.phase == PodReady
@@ -264,29 +282,6 @@ func (c *cluster) removeBefore(s int, a, b *pod) bool {
 		}
 	}
 	return a.id > b.id
-}
-
-// setQuota changes the CPU limit of every replica in place; the request follows in proportion. It is refused,
-// as an in-place resize is, when a node has no room for the larger requests.
-func (c *cluster) setQuota(s int, millis float64) bool {
-	svc, st := &c.app.Services[s], &c.st.Services[s]
-	if !(millis > svc.BaseCPUMillis) || millis == st.QuotaMillis {
-		return false
-	}
-	request := svc.CPURequestMillis * millis / svc.CPULimitMillis
-	row := c.st.Placed[s*len(c.st.Nodes) : (s+1)*len(c.st.Nodes)]
-	for n, k := range row {
-		if node := &c.st.Nodes[n]; k > 0 && node.CPURequestedM+float64(k)*(request-st.RequestMillis) > node.CPUMillis*(1+1e-12) {
-			return false
-		}
-	}
-	for n, k := range row {
-		c.st.Nodes[n].CPURequestedM += float64(k) * (request - st.RequestMillis)
-	}
-	st.QuotaMillis, st.RequestMillis = millis, request
-	c.refresh(s)
-	c.changed = true
-	return true
 }
 
 // advance carries out what is due at the present time: pods become ready or are gone, pending ones find room.
@@ -359,6 +354,9 @@ func (c *cluster) refresh(s int) {
 	svc, st, q := &c.app.Services[s], &c.st.Services[s], &c.capacity[s]
 	c.st.version++
 	st.Ready, st.Starting, st.Pending, st.Terminating = 0, 0, 0, 0
+	if c.mixed[s] {
+		c.average(s)
+	}
 	speed, cold, taking, refusing, busy := 0.0, 0.0, 0.0, 0.0, 0.0
 	for i := range c.pods[s] {
 		p := &c.pods[s][i]

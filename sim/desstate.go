@@ -32,7 +32,7 @@ func (d *DES) reconcile() {
 			if p.phase == PodTerminating {
 				d.stopStart(p.replica)
 			}
-			d.setQuota(p.replica, d.st.Services[s].QuotaMillis)
+			d.setQuota(p.replica, p.res.LimitMillis)
 		}
 		d.stats[s].ready = ready
 	}
@@ -265,7 +265,7 @@ func (d *DES) reportService(s int, dt float64) {
 	v.ErrorRate = ratio(x.failed, x.failed+x.served)
 	v.MemMiB = svc.MemBaseMiB
 	if v.Ready > 0 {
-		v.MemMiB = min(svc.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/float64(v.Ready))
+		v.MemMiB = min(v.MemLimitMiB, v.MemMiB+svc.MemPerRPSMiB*v.ServedRPS/float64(v.Ready))
 	}
 	v.CPUUsedMillis, v.Backlog = 0, float64(x.queue.size)
 	periods, throttled, stallMs := 0.0, 0.0, 0.0
@@ -332,7 +332,7 @@ func (d *DES) Pods(dst []PodInfo) []PodInfo {
 	for s := range d.cl.pods {
 		for k := range d.cl.pods[s] {
 			p := &d.cl.pods[s][k]
-			info := PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt, StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged}
+			info := PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt, StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, PodResources: p.res}
 			if p.replica >= 0 {
 				info.CPUUsedMillis = d.replicas[p.replica].usedM
 			}

@@ -123,7 +123,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	f.mix, f.traits = make([]mixCell, nS*nE), make([]serviceTraits, nS)
 	for s := range app.Services {
 		svc := &app.Services[s]
-		f.traits[s] = serviceTraits{svc.BaseCPUMillis, svc.MemBaseMiB, svc.MemLimitMiB, svc.MemPerRPSMiB, svc.WarmupFactor > 1, svc.WarmupCPUMs > 0}
+		f.traits[s] = serviceTraits{svc.BaseCPUMillis, svc.MemBaseMiB, svc.MemPerRPSMiB, svc.WarmupFactor > 1, svc.WarmupCPUMs > 0}
 		if svc.Workers > 0 {
 			f.pooled = append(f.pooled, s)
 		}
@@ -187,7 +187,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 // Scale carries out one request.
 func (f *Fluid) Scale(req ScaleRequest) ScaleResult {
 	r := f.cl.apply(req)
-	if r.Removed > 0 {
+	if r.Removed+r.Evicted > 0 {
 		f.strand()
 	}
 	if f.ticks == 0 { // between windows: the next one starts with the new replicas
@@ -414,7 +414,7 @@ func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
 		for i := range f.cl.pods[s] {
 			p := &f.cl.pods[s][i]
 			dst = append(dst, PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt,
-				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: f.usedBy(s, p)})
+				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: f.usedBy(s, p), PodResources: p.res})
 		}
 	}
 	return dst

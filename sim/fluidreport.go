@@ -6,8 +6,8 @@ import "math"
 
 // serviceTraits are the constants of a service that usage needs, side by side.
 type serviceTraits struct {
-	baseMillis, memBase, memLimit, memPerRPS float64
-	warmsUp, worksOn                         bool // CPU per visit falls; pods have work beside their visits
+	baseMillis, memBase, memPerRPS float64
+	warmsUp, worksOn               bool // CPU per visit falls; pods have work beside their visits
 }
 
 type nodeUse struct{ cpu, mem float64 }
@@ -61,7 +61,7 @@ func (f *Fluid) usage(dt float64) {
 		v.CPUUsedMillis = x.replicas*perPod + (float64(v.Ready+v.Terminating)-x.replicas)*t.baseMillis
 		v.MemMiB = t.memBase
 		if x.replicas > 0 {
-			v.MemMiB = min(t.memLimit, t.memBase+t.memPerRPS*v.ServedRPS*x.perReplica)
+			v.MemMiB = min(v.MemLimitMiB, t.memBase+t.memPerRPS*v.ServedRPS*x.perReplica)
 			if t.warmsUp {
 				f.cl.warm(s, v.ServedRPS*dt*x.perReplica)
 			}
@@ -167,7 +167,7 @@ func (f *Fluid) usedBy(s int, p *pod) float64 {
 		}
 		return used + p.warmupMillis
 	case p.phase == PodStarting:
-		return min(f.st.Services[s].QuotaMillis, svc.StartupCPUMs/max(p.eventAt-p.startedAt, Tick).Seconds())
+		return min(p.res.LimitMillis, svc.StartupCPUMs/max(p.eventAt-p.startedAt, Tick).Seconds())
 	case p.phase == PodTerminating:
 		return svc.BaseCPUMillis + p.warmupMillis
 	}

@@ -54,7 +54,7 @@ func TestHPASeesPodsAsTheAPIServerShowsThem(t *testing.T) {
 	pod := func(phase PodPhase, readySince, cpu, mem float64) PodView {
 		s := time.Duration(readySince) * time.Second
 		return PodView{
-			Phase: phase, CreatedAt: s, StartedAt: s, ReadyChangedAt: s, RequestMillis: 100, MemRequestMiB: 64,
+			Phase: phase, CreatedAt: s, StartedAt: s, ReadyChangedAt: s, PodResources: PodResources{RequestMillis: 100, MemRequestMiB: 64},
 			HasSample: true, SampleAt: now - 8*time.Second, SampleWindow: 15 * time.Second, CPUMillis: cpu, MemMiB: mem,
 		}
 	}
@@ -335,7 +335,7 @@ func busyView() (*App, *View) {
 		app.Services = append(app.Services, Service{Name: "s", MinReplicas: 1, MaxReplicas: 7})
 		pods := make([]PodView, 7)
 		for i := range pods {
-			pods[i] = PodView{Phase: PodReady, RequestMillis: 100, MemRequestMiB: 64, HasSample: true, SampleWindow: 15 * time.Second, CPUMillis: 61.5, MemMiB: 30}
+			pods[i] = PodView{Phase: PodReady, PodResources: PodResources{RequestMillis: 100, MemRequestMiB: 64}, HasSample: true, SampleWindow: 15 * time.Second, CPUMillis: 61.5, MemMiB: 30}
 		}
 		services = append(services, pods)
 	}
@@ -387,7 +387,7 @@ func TestHPAReasons(t *testing.T) {
 	if err := h.Reset(app, 1); err != nil {
 		t.Fatal(err)
 	}
-	pod := PodView{Phase: PodReady, RequestMillis: 100, MemRequestMiB: 64, HasSample: true, SampleWindow: 15 * time.Second}
+	pod := PodView{Phase: PodReady, PodResources: PodResources{RequestMillis: 100, MemRequestMiB: 64}, HasSample: true, SampleWindow: 15 * time.Second}
 	for _, tc := range []struct {
 		at   time.Duration
 		pods int

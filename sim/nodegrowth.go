@@ -56,9 +56,10 @@ func (c *cluster) orderNodes() {
 		if c.st.Services[s].Pending == 0 {
 			continue
 		}
-		need := nodeRoom{c.st.Services[s].RequestMillis, c.app.Services[s].MemRequestMiB}
 		for i := range c.pods[s] {
-			if p := &c.pods[s][i]; p.phase == PodPending && !c.takeRoom(need, p.wantPool) {
+			p := &c.pods[s][i]
+			need := nodeRoom{p.res.RequestMillis, p.res.MemRequestMiB}
+			if p.phase == PodPending && !c.takeRoom(need, p.wantPool) {
 				c.orderNode(need, p.wantPool)
 			}
 		}

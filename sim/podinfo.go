@@ -12,6 +12,7 @@ type PodInfo struct {
 	StartedAt      time.Duration // kubelet's start time; meaningless while PodPending
 	ReadyChangedAt time.Duration // last transition of the Ready condition
 	CPUUsedMillis  float64       // mean over the last window (State.Window)
+	PodResources
 }
 
 // PodLister is an engine that can list its pods. Metrics of single pods, which a [PodWatcher] needs, come from it.

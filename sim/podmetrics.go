@@ -163,10 +163,9 @@ func (p *podMetrics) view(st *State, sc *scrape, v *View) {
 	k := 0
 	for i := range p.list {
 		pod := &p.list[i]
-		s := &st.Services[pod.Service]
 		out := PodView{
 			ID: pod.ID, Phase: pod.Phase, CreatedAt: pod.CreatedAt, StartedAt: pod.StartedAt, ReadyChangedAt: pod.ReadyChangedAt,
-			RequestMillis: s.RequestMillis, MemRequestMiB: p.app.Services[pod.Service].MemRequestMiB,
+			PodResources: pod.PodResources,
 		}
 		if sc != nil {
 			for k < len(sc.pods) && sc.pods[k].id < pod.ID {

@@ -15,6 +15,9 @@ type Predictive struct {
 	specFor func(app *App, service int) *PredictiveSpec
 	inner   *HPA // calculates; what it decides is not carried out
 
+	// Serve says which metric of the simulated cluster a metric that is no resource is, as [HPA.Serve] does. Set it before the first Reset.
+	Serve func(app *App, service int, m *hpa.MetricSpec) (ServedMetric, error)
+
 	app      *App
 	services []*predictive.Controller // nil without an object
 	requests []ScaleRequest           // of the calculating HPAs
@@ -35,11 +38,12 @@ var (
 	_ Explainer  = (*Predictive)(nil)
 )
 
-// NewPredictive makes a controller of such objects: specFor returns that of a service, nil for none.
-func NewPredictive(name string, specFor func(app *App, service int) *PredictiveSpec) (*Predictive, error) {
+// NewPredictive makes a controller of such objects, whose metrics are calculated with, and which sync, by cfg ([predictive.HPAConfig] has
+// the defaults): specFor returns that of a service, nil for none.
+func NewPredictive(name string, cfg hpa.Config, specFor func(app *App, service int) *PredictiveSpec) (*Predictive, error) {
 	p := &Predictive{name: name, specFor: specFor}
 	var err error
-	p.inner, err = NewHPA(name, predictive.HPAConfig(), func(app *App, s int) *hpa.Spec {
+	p.inner, err = NewHPA(name, cfg, func(app *App, s int) *hpa.Spec {
 		spec := p.specFor(app, s)
 		if spec == nil {
 			return nil
@@ -87,6 +91,7 @@ func (p *Predictive) Reset(app *App, seed uint64) error {
 			c.Reset()
 		}
 	}
+	p.inner.Serve = p.Serve
 	return p.inner.Reset(app, seed)
 }
 

@@ -25,7 +25,7 @@ func TestPredictiveIsAheadOnARamp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ahead, err := NewPredictive("phpa", func(*App, int) *PredictiveSpec {
+	ahead, err := NewPredictive("phpa", predictive.HPAConfig(), func(*App, int) *PredictiveSpec {
 		return &PredictiveSpec{Metrics: metrics, Rules: predictive.Spec{Name: "web", MinReplicas: &one, MaxReplicas: 10,
 			Models: []predictive.ModelSpec{{Type: predictive.LinearModel, Name: "line", Linear: &predictive.Linear{LookAhead: time.Minute, HistorySize: 6}}}}}
 	})

@@ -183,6 +183,8 @@ func (s *Session) check(r ScaleRequest) error {
 		return fmt.Errorf("%s: pool %d of %d", s.app.Services[r.Service].Name, r.Pool, len(s.app.Pools))
 	case !(r.QuotaMillis >= 0) || r.QuotaMillis > maxMagnitude:
 		return fmt.Errorf("%s: quota of %v millicores", s.app.Services[r.Service].Name, r.QuotaMillis)
+	case r.Pods != nil && !r.Pods.Template.valid():
+		return fmt.Errorf("%s: pods of %+v", s.app.Services[r.Service].Name, r.Pods.Template)
 	}
 	return nil
 }

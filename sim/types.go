@@ -49,6 +49,26 @@ type ScaleRequest struct {
 	Replicas    int     // wanted number of replicas (spec); KeepReplicas leaves it
 	QuotaMillis float64 // wanted CPU limit of each replica; 0 leaves it. The CPU request follows in proportion
 	Pool        int     // pool that new pods are placed in; AnyPool lets the scheduler choose
+
+	// Pods is what becomes of single pods, and of those that are made later; nil for nothing. It is the controller's.
+	Pods *PodChanges
+}
+
+// PodChanges are changes to pods of one service beside their number.
+type PodChanges struct {
+	// Template is what pods that are made from now on request and may use; those that are there keep what they have. The zero value
+	// leaves it as it is.
+	Template PodResources
+	// Resize and Evict are IDs. Pods in Resize get the template's resources in place, as far as their nodes have room; those in Evict end
+	// as if they had been scaled away, and for each a new one is made at once. Pods that are not there, or on their way
+	// out, are passed over.
+	Resize, Evict []int64
+}
+
+// PodResources are what one pod requests and what it is limited to.
+type PodResources struct {
+	RequestMillis, LimitMillis float64 // CPU, millicores
+	MemRequestMiB, MemLimitMiB float64
 }
 
 const (
@@ -60,6 +80,9 @@ const (
 type ScaleResult struct {
 	Added, Removed int  // pods created and told to end
 	QuotaChanged   bool // the CPU limit of the replicas changed
+
+	TemplateChanged  bool // what new pods get changed
+	Resized, Evicted int  // pods
 }
 
 // State is what is true in the cluster. Slices are indexed like App.Services, the nodes of App.Pools in
@@ -84,13 +107,15 @@ type State struct {
 
 // ServiceState is the truth about one service.
 type ServiceState struct {
-	Spec          int     // replicas last asked for; while a rolling update goes on more or fewer pods are there
-	Ready         int     // pods that serve
-	Starting      int     // pods on a node, not yet ready
-	Pending       int     // pods that no node has room for
-	Terminating   int     // pods that drain
-	QuotaMillis   float64 // CPU limit of one replica
-	RequestMillis float64 // CPU request of one replica
+	Spec        int // replicas last asked for; while a rolling update goes on more or fewer pods are there
+	Ready       int // pods that serve
+	Starting    int // pods on a node, not yet ready
+	Pending     int // pods that no node has room for
+	Terminating int // pods that drain
+	// QuotaMillis is the CPU limit of one replica: the mean over the pods that are sent visits and serve them, where they differ.
+	QuotaMillis float64
+	// What one replica requests, and its memory limit: means over Ready and Starting pods, where they differ.
+	RequestMillis, MemRequestMiB, MemLimitMiB float64
 
 	// Means over the last window (State.Window).
 	ArrivalRPS    float64 // visits/s that reach the service (its own throttling not yet applied)
@@ -235,11 +260,10 @@ type PodView struct {
 	CreatedAt      time.Duration
 	StartedAt      time.Duration // kubelet's start time; meaningless while PodPending
 	ReadyChangedAt time.Duration // last transition of the Ready condition
-	RequestMillis  float64
-	MemRequestMiB  float64
-	HasSample      bool
-	SampleAt       time.Duration // end of the sample's window
-	SampleWindow   time.Duration
-	CPUMillis      float64 // mean over the window
-	MemMiB         float64
+	PodResources
+	HasSample    bool
+	SampleAt     time.Duration // end of the sample's window
+	SampleWindow time.Duration
+	CPUMillis    float64 // mean over the window
+	MemMiB       float64
 }

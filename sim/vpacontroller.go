@@ -4,27 +4,31 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/grlscaler/grlscaler/sim/vpa"
 )
 
 // VPA is one VerticalPodAutoscaler for each service that has one. The recommender and the updater run every minute on the
-// samples that the metrics pipeline shows.
-//
-// The simulated cluster gives all replicas of a service one CPU limit, and their requests follow in proportion. So where the
-// updater would resize or evict a pod, all replicas are resized at once and in place, without a restart, and only
-// controlledValues RequestsAndLimits can be followed. Memory is recommended and not applied.
+// samples that the metrics pipeline shows. New pods of a service get what is recommended for CPU and memory; the pods that
+// the updater evicts are replaced by such, and those that it resizes in place become such where their nodes have room.
+// Nothing is killed for want of memory in a simulated cluster, so that no recommendation follows from it.
 type VPA struct {
 	name    string
 	cfg     vpa.Config
 	specFor func(app *App, service int) *vpa.Spec
 
+	// Unlimited tells which services' pods have no CPU limit, whatever the application says of the cores that they can use: a VPA gives
+	// them none. Nil for no service. Set it before the first Reset.
+	Unlimited func(service int) bool
+
 	app      *App
 	services []vpaService
 	due      time.Duration
 	pods     []vpa.Pod
-	have     [1]vpa.Container // of every pod
+	have     []vpa.Container // one per pod
+	ids      []int64
 	reasons  []Reason
 }
 
@@ -32,6 +36,18 @@ type vpaService struct {
 	recommender *vpa.Recommender // nil without a VPA
 	updater     *vpa.Updater
 	seen        map[int64]time.Duration // end of the last sample of each pod
+	own         PodResources            // of the application: what a pod would have without a VPA
+	nominal     vpa.Resources           // the same, as a VPA reads it
+	leastLimit  float64                 // CPU, millicores: what a replica idles on, and a bit
+	changes     PodChanges              // its template is the last one asked for
+	resizing    map[int64]resizing      // pods that were to be resized and have not been seen so yet
+	recs        [1]vpa.Recommendation
+}
+
+// resizing is a resize in place that waits for room.
+type resizing struct {
+	since time.Duration
+	to    PodResources
 }
 
 // vpaPeriod is how often the recommender and the updater run.
@@ -65,7 +81,7 @@ func (c *VPA) Reset(app *App, _ uint64) error {
 		var errs []error
 		for s := range app.Services {
 			if spec := c.specFor(app, s); spec != nil {
-				if err := c.services[s].load(spec, c.cfg); err != nil {
+				if err := c.services[s].load(spec, c.cfg, &app.Services[s], c.Unlimited != nil && c.Unlimited(s)); err != nil {
 					errs = append(errs, fmt.Errorf("service %s: %w", app.Services[s].Name, err))
 				}
 			}
@@ -79,22 +95,25 @@ func (c *VPA) Reset(app *App, _ uint64) error {
 	for s := range c.services {
 		if x := &c.services[s]; x.recommender != nil {
 			x.recommender.Reset()
+			x.changes.Template = PodResources{}
 			clear(x.seen)
+			clear(x.resizing)
 		}
 	}
 	return nil
 }
 
-func (x *vpaService) load(spec *vpa.Spec, cfg vpa.Config) error {
+func (x *vpaService) load(spec *vpa.Spec, cfg vpa.Config, svc *Service, unlimited bool) error {
 	var err error
 	if x.updater, err = vpa.NewUpdater(*spec, cfg); err != nil {
 		return err
 	}
-	full := x.updater.Spec()
-	if p := full.Policy(HPAContainer); p.Mode != vpa.ScalingOff && p.ControlledValues == vpa.RequestsOnly {
-		return fmt.Errorf("vpa %q: controlledValues RequestsOnly: simulated requests and limits change together; use RequestsAndLimits", spec.Name)
+	x.seen, x.resizing = map[int64]time.Duration{}, map[int64]resizing{}
+	x.own = PodResources{svc.CPURequestMillis, svc.CPULimitMillis, svc.MemRequestMiB, svc.MemLimitMiB}
+	x.nominal, x.leastLimit = vpaResources(x.own), svc.BaseCPUMillis+1
+	if unlimited {
+		x.nominal.Limit.CPUMillis = 0
 	}
-	x.seen = map[int64]time.Duration{}
 	x.recommender, err = vpa.NewRecommender(*spec, HPAContainer, 1, cfg)
 	return err
 }
@@ -132,44 +151,129 @@ func (x *vpaService) feed(pods []PodView) {
 		}
 		x.seen[p.ID] = p.SampleAt
 		x.recommender.AddCPU(p.SampleAt, wholeMillis(p.CPUMillis))
-		x.recommender.AddMemory(p.ID, p.SampleAt, int64(math.Round(p.MemMiB*(1<<20))))
+		x.recommender.AddMemory(p.ID, p.SampleAt, int64(math.Round(p.MemMiB*mebibyte)))
 	}
 }
 
-// update asks the updater.
+// update asks the recommender and the updater.
 func (c *VPA) update(s int, v *View, pods []PodView, dst []ScaleRequest) []ScaleRequest {
-	x, service := &c.services[s], &v.Services[s]
+	x, spec := &c.services[s], c.services[s].updater.Spec()
 	rec, ok := x.recommender.Recommendation(v.At)
-	if !ok {
+	if !ok || spec.UpdateMode == vpa.ModeOff {
 		return dst
 	}
-	request, limit := wholeMillis(service.RequestMillis), wholeMillis(service.QuotaMillis)
-	memory := func(mib float64) int64 { return int64(math.Round(mib * (1 << 20))) }
-	svc := &c.app.Services[s]
-	c.have[0] = vpa.Container{Name: HPAContainer, Resources: vpa.Resources{
-		Request: vpa.Amounts{CPUMillis: request, MemoryBytes: memory(svc.MemRequestMiB)}, Limit: vpa.Amounts{CPUMillis: limit, MemoryBytes: memory(svc.MemLimitMiB)},
-	}}
-	rec.Target.MemoryBytes, rec.Lower.MemoryBytes, rec.Upper.MemoryBytes = c.have[0].Request.MemoryBytes, 0, math.MaxInt64/2 // memory does not change
-	c.pods = c.pods[:0]
+	x.recs[0] = rec
+	template := x.template(&spec)
+	changed := template != x.changes.Template
+	x.changes.Template = template
+	plan := x.updater.Plan(v.At, c.inputs(x, v.Services[s].Spec, pods))
+	x.changes.Evict, x.changes.Resize = x.changes.Evict[:0], x.changes.Resize[:0]
+	for id, r := range x.resizing { // the kubelet tries again
+		x.changes.Resize = append(x.changes.Resize, id)
+		x.resizing[id] = resizing{r.since, template}
+	}
+	slices.Sort(x.changes.Resize)
+	for _, i := range plan.Resize {
+		x.changes.Resize = append(x.changes.Resize, c.ids[i])
+		x.resizing[c.ids[i]] = resizing{v.At, template}
+	}
+	for _, i := range plan.Evict {
+		x.changes.Evict = append(x.changes.Evict, c.ids[i])
+		delete(x.resizing, c.ids[i])
+	}
+	if !changed && len(x.changes.Resize)+len(x.changes.Evict) == 0 {
+		return dst
+	}
+	c.explain(s, v, &plan)
+	return append(dst, ScaleRequest{Service: s, Replicas: KeepReplicas, Pool: AnyPool, Pods: &x.changes})
+}
+
+// inputs are the updater's: pods that are not on their way out, each with what it has.
+func (c *VPA) inputs(x *vpaService, replicas int, pods []PodView) *vpa.Inputs {
+	c.pods, c.have, c.ids = c.pods[:0], slices.Grow(c.have[:0], len(pods)), c.ids[:0] // grown at once: pods hold slices of it
+	waiting := 0
 	for i := range pods {
-		if p := &pods[i]; p.Phase != PodTerminating {
-			c.pods = append(c.pods, vpa.Pod{StartedAt: p.StartedAt, Pending: p.Phase == PodPending, Containers: c.have[:]})
+		p := &pods[i]
+		if p.Phase == PodTerminating {
+			continue
+		}
+		own := vpaResources(p.PodResources)
+		if x.nominal.Limit.CPUMillis == 0 {
+			own.Limit.CPUMillis = 0
+		}
+		n := len(c.have)
+		c.have = append(c.have, vpa.Container{Name: HPAContainer, Resources: own})
+		out := vpa.Pod{StartedAt: p.StartedAt, Pending: p.Phase == PodPending, Containers: c.have[n : n+1]}
+		if r, ok := x.resizing[p.ID]; ok {
+			if p.PodResources == r.to {
+				delete(x.resizing, p.ID)
+			} else {
+				out.Resize, out.ResizedAt = vpa.ResizeDeferred, r.since
+				waiting++
+			}
+		}
+		c.pods, c.ids = append(c.pods, out), append(c.ids, p.ID)
+	}
+	if len(x.resizing) > waiting { // some are gone
+		for id := range x.resizing {
+			if !slices.Contains(c.ids, id) {
+				delete(x.resizing, id)
+			}
 		}
 	}
-	plan := x.updater.Plan(v.At, &vpa.Inputs{Replicas: int32(service.Spec), Pods: c.pods, Recommendations: []vpa.Recommendation{rec}})
-	if len(plan.Resize)+len(plan.Evict) == 0 {
-		return dst
+	return &vpa.Inputs{Replicas: int32(replicas), Pods: c.pods, Recommendations: x.recs[:]}
+}
+
+// template is what a new pod gets by the recommendation. What that leaves alone stays as it was to the last digit.
+func (x *vpaService) template(spec *vpa.Spec) PodResources {
+	r, out := spec.Apply(x.recs[0], x.nominal), x.own
+	if r.Request.CPUMillis != x.nominal.Request.CPUMillis {
+		out.RequestMillis = float64(r.Request.CPUMillis)
 	}
-	first := append(plan.Resize, plan.Evict...)[0]
-	spec := x.updater.Spec()
-	quota := float64(spec.Apply(rec, c.have[0].Resources).Limit.CPUMillis)
-	if quota <= 0 || quota == service.QuotaMillis {
-		return dst
+	if r.Request.MemoryBytes != x.nominal.Request.MemoryBytes {
+		out.MemRequestMiB = mebibytes(r.Request.MemoryBytes)
 	}
-	c.reasons = append(c.reasons, Reason{Service: s, From: service.Spec, To: service.Spec, Rule: "vpa", Metric: "cpu request", Value: float64(request), Target: float64(rec.Target.CPUMillis), Unit: "millicores",
-		Proposed: service.Spec, Note: fmt.Sprintf("%s: CPU limit %g m instead of %g m", plan.Verdicts[first].Reason, quota, service.QuotaMillis)})
-	return append(dst, ScaleRequest{Service: s, Replicas: KeepReplicas, QuotaMillis: quota, Pool: AnyPool})
+	if r.Limit.CPUMillis != x.nominal.Limit.CPUMillis {
+		out.LimitMillis = float64(r.Limit.CPUMillis)
+	}
+	if r.Limit.MemoryBytes != x.nominal.Limit.MemoryBytes {
+		out.MemLimitMiB = mebibytes(r.Limit.MemoryBytes)
+	}
+	out.LimitMillis = max(out.LimitMillis, out.RequestMillis, x.leastLimit)
+	out.MemLimitMiB = max(out.MemLimitMiB, out.MemRequestMiB)
+	return out
+}
+
+// explain says what is done with pods. Of new resources alone there is nothing to say before a pod gets them.
+func (c *VPA) explain(s int, v *View, plan *vpa.Plan) {
+	first := append(append([]int(nil), plan.Evict...), plan.Resize...)
+	if len(first) == 0 {
+		return
+	}
+	x, n := &c.services[s], v.Services[s].Spec
+	verdict, have, to := plan.Verdicts[first[0]], c.have[first[0]].Request, &x.changes.Template
+	done := fmt.Sprintf("evicted %d", len(plan.Evict))
+	if len(plan.Evict) == 0 {
+		done = fmt.Sprintf("resized %d in place", len(plan.Resize))
+	} else if len(plan.Resize) > 0 {
+		done += fmt.Sprintf(" and resized %d in place", len(plan.Resize))
+	}
+	c.reasons = append(c.reasons, Reason{Service: s, From: n, To: n, Rule: "vpa", Note: fmt.Sprintf("%s (%s): a request of %d m and %.0f MiB becomes %g m and %.0f MiB, CPU limit %g m",
+		done, verdict.Reason, have.CPUMillis, mebibytes(have.MemoryBytes), to.RequestMillis, to.MemRequestMiB, to.LimitMillis)})
 }
 
 // Reasons are those of the updates of the last Decide.
 func (c *VPA) Reasons(dst []Reason) []Reason { return append(dst, c.reasons...) }
+
+const mebibyte = 1 << 20
+
+func mebibytes(n int64) float64 { return float64(n) / mebibyte }
+
+// vpaResources are a pod's, in whole millicores and bytes.
+func vpaResources(r PodResources) vpa.Resources {
+	bytes := func(mib float64) int64 { return int64(math.Round(mib * mebibyte)) }
+	return vpa.Resources{
+		Request: vpa.Amounts{CPUMillis: wholeMillis(r.RequestMillis), MemoryBytes: bytes(r.MemRequestMiB)},
+		Limit:   vpa.Amounts{CPUMillis: wholeMillis(r.LimitMillis), MemoryBytes: bytes(r.MemLimitMiB)},
+	}
+}

@@ -217,9 +217,11 @@ func (x *Incident) Disturb(c sim.Controller) sim.Controller {
 	return &disturbed{Controller: c, incident: x}
 }
 
-// vpa is a VerticalPodAutoscaler on every service, by the defaults.
+// vpa is a VerticalPodAutoscaler on the CPU of every service, otherwise by the defaults but for evictions: it resizes in place.
 func (x *Incident) vpa() sim.Controller {
-	c, err := sim.NewVPA("vpa", vpa.DefaultConfig(), func(app *sim.App, s int) *vpa.Spec { return &vpa.Spec{Name: app.Services[s].Name} })
+	c, err := sim.NewVPA("vpa", vpa.DefaultConfig(), func(app *sim.App, s int) *vpa.Spec {
+		return &vpa.Spec{Name: app.Services[s].Name, UpdateMode: vpa.ModeInPlaceOrRecreate, ContainerPolicies: []vpa.ContainerPolicy{{ContainerName: vpa.AnyContainer, ControlledResources: []vpa.Resource{vpa.CPU}}}}
+	})
 	if err != nil {
 		panic("incidents: " + err.Error()) // the defaults are valid
 	}

@@ -111,6 +111,12 @@ var renamed = map[string]map[string]string{
 		"maxReplicas":    "a ScaledObject has maxReplicaCount",
 	},
 	"VerticalPodAutoscaler": {"scaleTargetRef": "a VerticalPodAutoscaler has targetRef"},
+	"PredictiveHorizontalPodAutoscaler": {
+		"downscaleStabilization": "it has behavior: {scaleDown: {stabilizationWindowSeconds: N}}",
+		"perInterval":            "it has perSyncPeriod",
+		"interval":               "it has syncPeriod, in milliseconds",
+		"method":                 "it has trend and seasonal",
+	},
 }
 
 // release is the version of Kubernetes whose types objects are checked against.

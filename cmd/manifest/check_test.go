@@ -20,7 +20,7 @@ import (
 var schemas = []reflect.Type{
 	reflect.TypeFor[autoscalingv2.HorizontalPodAutoscaler](), reflect.TypeFor[autoscalingv1.HorizontalPodAutoscaler](),
 	reflect.TypeFor[appsv1.Deployment](), reflect.TypeFor[appsv1.StatefulSet](),
-	reflect.TypeFor[scaledObject](), reflect.TypeFor[verticalPodAutoscaler](),
+	reflect.TypeFor[scaledObject](), reflect.TypeFor[verticalPodAutoscaler](), reflect.TypeFor[predictiveAutoscaler](),
 }
 
 // valuesOf returns the documents of text that can be parsed.
@@ -94,7 +94,7 @@ func corpus(t testing.TB) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
 	var files []string
-	for _, folder := range []string{"boutique", "autoscalers", "mistakes"} {
+	for _, folder := range []string{"boutique", "autoscalers", "predictive", "mistakes"} {
 		found, err := filepath.Glob("testdata/" + folder + "/*")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: files %v, error %v", folder, found, err)

@@ -47,6 +47,12 @@ func (r *reader) compare() {
 			so.Warnings = append(so.Warnings, missingInputs(w, so.resourceMetrics(), func(i int) path { return path{"spec", "triggers", i} })...)
 		}
 	}
+	for i := range r.set.PHPAs {
+		p := &r.set.PHPAs[i]
+		if w := r.set.workload(&p.Object, &p.Target); w != nil {
+			p.Warnings = append(p.Warnings, missingInputs(w, p.metrics(), func(i int) path { return path{"spec", "metrics", i} })...)
+		}
+	}
 	for i := range r.set.VPAs {
 		r.compareVPA(&r.set.VPAs[i])
 	}
@@ -151,5 +157,9 @@ func (r *reader) compareVPA(v *VPA) {
 	for i := range r.set.ScaledObjects {
 		so := &r.set.ScaledObjects[i]
 		both(&so.Object, so.Target, so.resourceMetrics())
+	}
+	for i := range r.set.PHPAs {
+		p := &r.set.PHPAs[i]
+		both(&p.Object, p.Target, p.metrics())
 	}
 }

@@ -74,7 +74,7 @@ func TestReadMistakes(t *testing.T) {
 		{"no such path", nil, "none", []string{"no such file"}},
 		{"no files", map[string]string{"README.md": ""}, "", []string{"no *.yaml, *.yml or *.json file in this folder"}},
 		{"nothing to read", map[string]string{"a.yaml": "{apiVersion: v1, kind: Service}"}, "a.yaml",
-			[]string{"a.yaml: nothing to read: none of its 1 objects is a HorizontalPodAutoscaler, a ScaledObject, a VerticalPodAutoscaler, a Deployment, a StatefulSet"}},
+			[]string{"a.yaml: nothing to read: none of its 1 objects is a HorizontalPodAutoscaler, a ScaledObject, a VerticalPodAutoscaler, a PredictiveHorizontalPodAutoscaler, a Deployment, a StatefulSet"}},
 		{"several files", map[string]string{"a.yaml": "kind: K\n", "b.yaml": deployment("b"), "c.yaml": "x: [\n---\nweb\n", "values.yaml": "replicas: 3"}, "",
 			[]string{"a.yaml:1: K: no apiVersion", "c.yaml:1: not valid YAML", `c.yaml:3: "web" is not a Kubernetes object`, "values.yaml:1: no kind: every Kubernetes object has one; if this is no manifest"}},
 		{"twice in two files", map[string]string{"a.yaml": deployment("b"), "b.yaml": deployment("b")}, "", []string{`b.yaml:1: Deployment "b": is there already, in `}},

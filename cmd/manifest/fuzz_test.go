@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/grlscaler/grlscaler/sim/hpa"
+	"github.com/grlscaler/grlscaler/sim/predictive"
 )
 
 // FuzzDecode: no text makes it panic, every mistake is one line that names the file, what is accepted is valid for the
@@ -73,6 +74,14 @@ func acceptable(t reporter, set *Set) {
 	for _, v := range set.VPAs {
 		if v.Target.Name == "" || v.UpdateMode == "" {
 			t.Errorf("%s: target %v, mode %q", v.Source, v.Target, v.UpdateMode)
+		}
+	}
+	for _, p := range set.PHPAs {
+		if _, err := predictive.New(p.Rules); err != nil || p.Config.Validate() != nil || p.Target.Name == "" || len(p.Sources) != len(p.Metrics) {
+			t.Errorf("%s: %v, %v", p.Source, err, p.Config.Validate())
+		}
+		if _, err := hpa.New(hpa.Spec{MinReplicas: p.Rules.MinReplicas, MaxReplicas: p.Rules.MaxReplicas, Metrics: p.Metrics}, p.Config); err != nil {
+			t.Errorf("%s: %v", p.Source, err)
 		}
 	}
 	for _, w := range set.Workloads {

@@ -10,6 +10,7 @@ type Set struct {
 	HPAs          []HPA
 	ScaledObjects []ScaledObject
 	VPAs          []VPA
+	PHPAs         []PHPA
 	Workloads     []Workload
 	Skipped       []Skipped
 }
@@ -87,7 +88,7 @@ func (s *Set) Warnings() []string {
 
 // Empty reports whether nothing was read but what is skipped.
 func (s *Set) Empty() bool {
-	return len(s.HPAs)+len(s.ScaledObjects)+len(s.VPAs)+len(s.Workloads) == 0
+	return len(s.HPAs)+len(s.ScaledObjects)+len(s.VPAs)+len(s.PHPAs)+len(s.Workloads) == 0
 }
 
 // objects calls f for every object and its target, which workloads lack.
@@ -100,6 +101,9 @@ func (s *Set) objects(f func(*Object, *Target)) {
 	}
 	for i := range s.VPAs {
 		f(&s.VPAs[i].Object, &s.VPAs[i].Target)
+	}
+	for i := range s.PHPAs {
+		f(&s.PHPAs[i].Object, &s.PHPAs[i].Target)
 	}
 	for i := range s.Workloads {
 		f(&s.Workloads[i].Object, nil)

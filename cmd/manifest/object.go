@@ -40,6 +40,7 @@ func kinds() []kind {
 			"autoscaling.k8s.io/v1beta2": "it is deprecated, and autoscaling.k8s.io/v1 has the same fields",
 			"autoscaling.k8s.io/v1beta1": "it is gone, and autoscaling.k8s.io/v1 has targetRef where it has selector",
 		}, (*object).readVPA},
+		{"PredictiveHorizontalPodAutoscaler", []string{"jamiethompson.me/v1alpha1"}, nil, (*object).readPHPA},
 		{"Deployment", []string{"apps/v1"}, apps, (*object).readWorkload},
 		{"StatefulSet", []string{"apps/v1"}, apps, (*object).readWorkload},
 	}

@@ -173,6 +173,7 @@ func (o *object) updatePolicy(p path, in *vpaUpdatePolicy, v *VPA) {
 		o.errorf(p.at("minReplicas"), "%d: must be at least 1", *in.MinReplicas)
 	}
 	v.EvictAfterOOM = o.seconds(p.at("evictAfterOOMSeconds"), in.EvictAfterOOMSeconds, 1)
+	o.withoutOOM(p.at("evictAfterOOMSeconds"), in.EvictAfterOOMSeconds != nil)
 	for i, r := range in.EvictionRequirements {
 		at := p.at("evictionRequirements", i)
 		o.controlled(at.at("resources"), r.Resources)
@@ -235,8 +236,25 @@ func (o *object) containerPolicy(p path, in *vpaContainerPolicy) ContainerPolicy
 		o.errorf(p.at("memoryAggregationIntervalCount"), "%d: must be at least 1", *n)
 	}
 	out.MemoryAggregationIntervalCount = in.MemoryAggregationIntervalCount
+	o.withoutOOM(p.at("oomBumpUpRatio"), in.OOMBumpUpRatio != nil)
+	o.withoutOOM(p.at("oomMinBumpUp"), in.OOMMinBumpUp != nil)
+	for _, f := range []struct {
+		key   string
+		given bool
+	}{{"memoryAggregationIntervalSeconds", in.MemoryAggregationIntervalSeconds != nil}, {"memoryAggregationIntervalCount", in.MemoryAggregationIntervalCount != nil}} {
+		if f.given {
+			o.warnf(p.at(f.key), "a simulated recommender has its defaults, 8 intervals of 24 h")
+		}
+	}
 	o.startupBoost(p.at("startupBoost"), in.StartupBoost)
 	return out
+}
+
+// withoutOOM names what follows from a kill for want of memory alone.
+func (o *object) withoutOOM(p path, given bool) {
+	if given {
+		o.warnf(p, "has no effect: nothing is killed for want of memory in a simulation")
+	}
 }
 
 // option reports whether the second of two words is given; the first is the default.

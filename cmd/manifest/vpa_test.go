@@ -41,7 +41,13 @@ spec:
 			Target: Target{"Deployment", "few", "apps/v1"}, UpdateMode: UpdateRecreate,
 		},
 		{
-			Object: Object{Source: Source{"in.yaml", 8}, APIVersion: "autoscaling.k8s.io/v1", Kind: "VerticalPodAutoscaler", Name: "all"},
+			Object: Object{Source: Source{"in.yaml", 8}, APIVersion: "autoscaling.k8s.io/v1", Kind: "VerticalPodAutoscaler", Name: "all", Warnings: []string{
+				"spec.updatePolicy.evictAfterOOMSeconds: has no effect: nothing is killed for want of memory in a simulation",
+				"spec.resourcePolicy.containerPolicies[0].oomBumpUpRatio: has no effect: nothing is killed for want of memory in a simulation",
+				"spec.resourcePolicy.containerPolicies[0].oomMinBumpUp: has no effect: nothing is killed for want of memory in a simulation",
+				"spec.resourcePolicy.containerPolicies[0].memoryAggregationIntervalSeconds: a simulated recommender has its defaults, 8 intervals of 24 h",
+				"spec.resourcePolicy.containerPolicies[0].memoryAggregationIntervalCount: a simulated recommender has its defaults, 8 intervals of 24 h",
+			}},
 			Target: Target{"Deployment", "all", "apps/v1"}, UpdateMode: UpdateOff, EvictAfterOOM: ptr(10 * time.Minute), Recommender: "default",
 			Policies: []ContainerPolicy{{
 				Container: "server", ControlledResources: []string{}, MaxAllowed: Resources{MemBytes: ptr(int64(1e9))},

@@ -1,6 +1,7 @@
 package keda
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -79,6 +80,8 @@ type Decision struct {
 	// Triggers has one result per trigger, and is empty when autoscaling is paused. It belongs to the executor and is valid
 	// until its next poll.
 	Triggers []TriggerResult
+	// Composite is the formula's result, where there is one.
+	Composite TriggerResult
 }
 
 // Scaled reports whether replicas are to be written.
@@ -102,6 +105,9 @@ func (d *Decision) Explain() string {
 		case t.Err != nil:
 			fmt.Fprintf(&b, "; triggers[%d] failed (%v)", i, t.Err)
 		}
+	}
+	if errors.Is(d.Composite.Err, ErrFormula) {
+		fmt.Fprintf(&b, "; %v", d.Composite.Err)
 	}
 	return b.String()
 }

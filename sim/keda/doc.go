@@ -13,6 +13,10 @@
 // count how often in a row a trigger failed; beyond the fallback's threshold the trigger reports a made-up value that leads
 // the HPA to the fallback's replicas. A [Decision] says why in a [Reason].
 //
+// With a formula ([ScalingModifiers]) the external triggers make one metric, whose activation target alone decides about activity. Where it
+// gives no number, or a trigger failed, that metric failed. Upstream takes an infinite value for what it becomes as an
+// integer, and no value in a poll for inactivity.
+//
 // [Schedule] is the simpler thing: replicas by cron expressions alone, for scalers that follow the calendar.
 //
 // Rules follow KEDA 2.20 (pkg/scaling/executor, pkg/fallback, pkg/scalers/cron_scaler.go and the documentation's pages
@@ -23,7 +27,7 @@
 // Time zones are those of Go's time zone database: the machine's, or else the copy that this package brings along. That is the
 // only thing it reads, when a Spec or Schedule is checked; it is never asked for the machine's own zone.
 //
-// What it does not do: it asks no source and sets no replicas, it knows no ScaledJobs, no scalingModifiers and no triggers but
+// What it does not do: it asks no source and sets no replicas, it knows no ScaledJobs and no triggers but
 // cpu, memory, prometheus and cron, and it neither deletes nor creates the HPA when autoscaling is paused ([Spec.HasHPA] says
 // whether there is one).
 package keda

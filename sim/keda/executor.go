@@ -18,7 +18,7 @@ type Inputs struct {
 }
 
 // Executor decides for one ScaledObject and keeps what KEDA keeps in its status: when it was active last, and how often each
-// trigger has failed in a row. Unless a trigger fails it allocates nothing. It belongs to one goroutine.
+// trigger has failed in a row. Unless a trigger fails, or there is a formula, it allocates nothing. It belongs to one goroutine.
 type Executor struct {
 	spec       Spec // defaulted
 	created    time.Time
@@ -28,7 +28,10 @@ type Executor struct {
 	triggers   []trigger
 	order      []int // trigger behind each metric of the HPA
 	results    []TriggerResult
-	values     []int64 // of external metrics, by trigger
+	values     []int64 // of external metrics, by trigger, then that of the formula
+	formula    *formula
+	target     hpa.Target      // of the formula
+	read       []TriggerResult // of a sync, for the formula
 }
 
 // New returns an executor for a ScaledObject that is created at some time. It reports every mistake in the object.
@@ -38,12 +41,22 @@ func New(spec Spec, created time.Time) (*Executor, error) {
 	}
 	n := len(spec.Triggers)
 	e := &Executor{
-		spec: spec.WithDefaults(), triggers: make([]trigger, n), order: spec.metricOrder(), results: make([]TriggerResult, n), values: make([]int64, n),
+		spec: spec.WithDefaults(), triggers: make([]trigger, n), order: spec.metricOrder(), results: make([]TriggerResult, n), values: make([]int64, n+1),
+	}
+	if m := e.spec.Modifiers; m != nil {
+		var err error
+		if e.formula, err = newFormula(&e.spec); err != nil {
+			return nil, err
+		}
+		e.target, e.read = m.target(), make([]TriggerResult, n)
 	}
 	for i := range e.triggers {
 		s := &e.spec.Triggers[i]
 		t := &e.triggers[i]
 		t.spec, t.target = s, s.target()
+		if e.formula != nil && s.External() { // a fallback leads to the formula's metric
+			t.target = e.target
+		}
 		e.external = e.external || s.External()
 		if s.Type == CronTrigger {
 			var err error
@@ -109,6 +122,10 @@ func (e *Executor) Poll(in *Inputs) Decision {
 		t.cached, t.polled = r, true
 		d.Active, d.Failed = d.Active || r.Active, d.Failed || r.Err != nil
 		e.results[i] = r
+	}
+	if e.formula != nil { // activity is the formula's alone
+		r := e.compose(e.results)
+		d.Composite, d.Active, d.Failed = r, r.Active, r.Err != nil
 	}
 	d.Triggers = e.results
 	// Where all triggers are cpu or memory nothing could ever bring the workload back from 0.
@@ -195,11 +212,12 @@ func (e *Executor) Metrics(in *Inputs, dst []hpa.MetricData) []hpa.MetricData {
 	reads := e.spec.HasHPA() && in.Replicas >= max(1, *e.spec.MinReplicaCount) && in.Replicas <= *e.spec.MaxReplicaCount
 	for _, i := range e.order {
 		var data hpa.MetricData
-		if t := &e.triggers[i]; reads && t.spec.External() {
-			r := t.cached
-			if !t.spec.UseCachedMetrics || !t.polled {
-				r = t.ask(e.spec.Fallback, in, in.Readings[i])
+		if i == composite {
+			if reads {
+				data = e.compositeData(in)
 			}
+		} else if t := &e.triggers[i]; reads && t.spec.External() {
+			r := e.readTrigger(i, in)
 			if r.Err != nil {
 				data.Err = fmt.Errorf("metric %s: %w", t.spec.MetricName(i), r.Err)
 			} else {
@@ -210,4 +228,31 @@ func (e *Executor) Metrics(in *Inputs, dst []hpa.MetricData) []hpa.MetricData {
 		dst = append(dst, data)
 	}
 	return dst
+}
+
+// readTrigger gives a sync an external trigger's value.
+func (e *Executor) readTrigger(i int, in *Inputs) TriggerResult {
+	t := &e.triggers[i]
+	if t.spec.UseCachedMetrics && t.polled {
+		return t.cached
+	}
+	return t.ask(e.spec.Fallback, in, in.Readings[i])
+}
+
+// compositeData gives a sync the formula's value.
+func (e *Executor) compositeData(in *Inputs) (data hpa.MetricData) {
+	for i := range e.triggers {
+		if e.triggers[i].spec.External() {
+			e.read[i] = e.readTrigger(i, in)
+		}
+	}
+	r := e.compose(e.read)
+	if r.Err != nil {
+		data.Err = fmt.Errorf("metric %s: %w", CompositeMetric, r.Err)
+		return data
+	}
+	last := len(e.values) - 1
+	e.values[last] = r.Millis
+	data.ValuesMillis = e.values[last:]
+	return data
 }

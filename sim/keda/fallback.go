@@ -31,7 +31,8 @@ type Reading struct {
 type TriggerResult struct {
 	// Active says that the trigger wants the workload to run. It is false for cpu and memory triggers, which KEDA does not ask.
 	Active bool
-	// FallingBack says that Millis is made up, because the trigger failed too often. It counts as active then.
+	// FallingBack says that Millis is made up, because the trigger failed too often, or nil for a formula. It counts as active then,
+	// which a formula's activation target overrules.
 	FallingBack bool
 	// Millis is the value of the external metric in thousandths, if Err is nil.
 	Millis int64
@@ -87,6 +88,9 @@ func (t *trigger) ask(f *Fallback, in *Inputs, r Reading) TriggerResult {
 	out.Failures = t.failures
 	if f == nil || t.failures <= f.FailureThreshold {
 		return out
+	}
+	if f.Behavior == FallbackScalingModifiers { // the formula sees it as nil
+		return TriggerResult{FallingBack: true, Failures: t.failures}
 	}
 	millis, err := f.millis(t.target, in)
 	if err != nil {

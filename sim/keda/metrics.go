@@ -14,7 +14,7 @@ import (
 func (s Spec) HasHPA() bool { return !s.Annotations.Paused && s.Annotations.PausedReplicas == nil }
 
 // HPA returns the HPA that KEDA makes for the ScaledObject (upstream newHPAForScaledObject): at least 1 replica, one external
-// metric for each prometheus or cron trigger, one resource metric for each other; the annotations that pause one direction
+// metric for each prometheus or cron trigger, or one for the formula over them, one resource metric for each other; the annotations that pause one direction
 // disable that direction's policies. It reports every mistake in the object.
 func (s Spec) HPA() (hpa.Spec, error) {
 	if err := s.Validate(); err != nil {
@@ -24,24 +24,37 @@ func (s Spec) HPA() (hpa.Spec, error) {
 	lowest := max(1, *d.MinReplicaCount)
 	out := hpa.Spec{Name: d.HPAName, MinReplicas: &lowest, MaxReplicas: *d.MaxReplicaCount, Behavior: d.behavior()}
 	for _, i := range d.metricOrder() {
+		if i == composite {
+			out.Metrics = append(out.Metrics, d.Modifiers.metric())
+			continue
+		}
 		out.Metrics = append(out.Metrics, d.Triggers[i].metric(i))
 	}
 	return out, nil
 }
 
-// HPATriggers returns the index of the trigger behind each metric of the HPA.
+// HPATriggers returns the index of the trigger behind each metric of the HPA, -1 for that of a formula.
 func (s Spec) HPATriggers() []int { return s.metricOrder() }
 
 // metricOrder is the triggers in the order of the HPA's metrics, by the name of the metric's type (upstream
 // getScaledObjectMetricSpecs): external metrics come before resource metrics.
 func (s *Spec) metricOrder() []int {
-	order := make([]int, len(s.Triggers))
-	for i := range order {
-		order[i] = i
+	var order []int
+	if s.Modifiers != nil {
+		order = append(order, composite)
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return strings.Compare(string(s.Triggers[a].source()), string(s.Triggers[b].source()))
-	})
+	for i := range s.Triggers {
+		if s.Modifiers == nil || !s.Triggers[i].External() {
+			order = append(order, i)
+		}
+	}
+	source := func(i int) string {
+		if i == composite {
+			return string(hpa.ExternalMetric)
+		}
+		return string(s.Triggers[i].source())
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(source(a), source(b)) })
 	return order
 }
 

@@ -1,6 +1,8 @@
 package keda
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +62,9 @@ func genSpec(t *rapid.T) Spec {
 			}).Draw(t, "behavior"),
 		}
 	}
+	if external && rapid.Bool().Draw(t, "formula") {
+		genModifiers(t, &s)
+	}
 	rarely := func(what string) bool { return rapid.IntRange(0, 5).Draw(t, what) == 0 }
 	s.Annotations = Annotations{
 		Paused: rarely("paused"), PausedScaleIn: rarely("paused scale-in"), PausedScaleOut: rarely("paused scale-out"), ForceActivation: rarely("force"),
@@ -68,6 +73,27 @@ func genSpec(t *rapid.T) Spec {
 		s.Annotations.PausedReplicas = ptr(rapid.Int32Range(0, 40).Draw(t, "paused count"))
 	}
 	return s
+}
+
+// genModifiers gives the external triggers names and a formula over some of them.
+func genModifiers(t *rapid.T, s *Spec) {
+	var names []string
+	for i := range s.Triggers {
+		if tr := &s.Triggers[i]; tr.External() {
+			tr.Name = fmt.Sprintf("t%d", i)
+			names = append(names, tr.Name)
+		}
+	}
+	name := rapid.SampledFrom(names)
+	a, b := name.Draw(t, "first"), name.Draw(t, "second")
+	formula := rapid.SampledFrom([]string{"A", "A + B", "A / B", "A > B ? 1 : 2.5", "max([A, B])", "A ?? B ?? 5", "A * 1e300 * B"}).Draw(t, "formula text")
+	s.Modifiers = &ScalingModifiers{
+		Formula: strings.NewReplacer("A", a, "B", b).Replace(formula), Target: float64(rapid.IntRange(1, 100_000).Draw(t, "target")) / 1000,
+		ActivationTarget: rapid.Float64Range(-5, 5).Draw(t, "activation target"), MetricType: rapid.SampledFrom([]hpa.TargetType{"", hpa.AverageValueTarget, hpa.ValueTarget}).Draw(t, "formula's type"),
+	}
+	if s.Fallback != nil && rapid.Bool().Draw(t, "nil in the formula") {
+		s.Fallback.Behavior = FallbackScalingModifiers
+	}
 }
 
 func genReading(t *rapid.T) Reading {

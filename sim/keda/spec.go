@@ -20,8 +20,9 @@ type Spec struct {
 	MinReplicaCount  *int32 // default 0
 	MaxReplicaCount  *int32 // default 100
 	Fallback         *Fallback
-	HPAName          string        // advanced.horizontalPodAutoscalerConfig.name; default keda-hpa-<name>
-	Behavior         *hpa.Behavior // advanced.horizontalPodAutoscalerConfig.behavior
+	HPAName          string            // advanced.horizontalPodAutoscalerConfig.name; default keda-hpa-<name>
+	Behavior         *hpa.Behavior     // advanced.horizontalPodAutoscalerConfig.behavior
+	Modifiers        *ScalingModifiers // advanced.scalingModifiers
 	Triggers         []Trigger
 }
 
@@ -41,6 +42,7 @@ const (
 	FallbackCurrentReplicas         FallbackBehavior = "currentReplicas"         // the workload's present replicas
 	FallbackCurrentReplicasIfHigher FallbackBehavior = "currentReplicasIfHigher" // the higher of the two
 	FallbackCurrentReplicasIfLower  FallbackBehavior = "currentReplicasIfLower"  // the lower of the two
+	FallbackScalingModifiers        FallbackBehavior = "scalingModifiers"        // what the formula makes of a trigger that is nil
 )
 
 // TriggerType says what a trigger asks.
@@ -122,6 +124,11 @@ func (s Spec) WithDefaults() Spec {
 		f := *s.Fallback
 		f.Behavior = FallbackStatic
 		s.Fallback = &f
+	}
+	if s.Modifiers != nil && s.Modifiers.MetricType == "" {
+		m := *s.Modifiers
+		m.MetricType = hpa.AverageValueTarget
+		s.Modifiers = &m
 	}
 	s.Triggers = slices.Clone(s.Triggers)
 	for i := range s.Triggers {

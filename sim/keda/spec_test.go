@@ -71,7 +71,7 @@ func TestValidate(t *testing.T) {
 		{"several mistakes", Spec{
 			Name: "web", PollingIntervalSeconds: ptr(int32(0)), CooldownPeriodSeconds: ptr(int32(-1)), InitialCooldownPeriodSeconds: ptr(int32(-2)),
 			MinReplicaCount: ptr(int32(-1)), MaxReplicaCount: ptr(int32(0)), Annotations: Annotations{PausedReplicas: ptr(int32(-4))},
-			Fallback: &Fallback{-1, -2, "scalingModifiers"}, Triggers: []Trigger{prometheus(1)},
+			Fallback: &Fallback{-1, -2, "sometimes"}, Triggers: []Trigger{prometheus(1)},
 		}, `scaled object "web": spec.pollingInterval: 0: must be at least 1 second (default 30)
 scaled object "web": spec.cooldownPeriod: -1: must not be negative (default 300)
 scaled object "web": spec.initialCooldownPeriod: -2: must not be negative (default 0)
@@ -80,7 +80,7 @@ scaled object "web": spec.maxReplicaCount: 0: must be at least 1, where minRepli
 scaled object "web": metadata.annotations[autoscaling.keda.sh/paused-replicas]: -4: must be at least 0
 scaled object "web": spec.fallback.failureThreshold: -1: must not be negative
 scaled object "web": spec.fallback.replicas: -2: must not be negative
-scaled object "web": spec.fallback.behavior: "scalingModifiers": must be one of "static" (the default), "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"`},
+scaled object "web": spec.fallback.behavior: "sometimes": must be one of "static" (the default), "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower", "scalingModifiers"`},
 		{"maximum below the minimum", Spec{Name: "web", MinReplicaCount: ptr(int32(5)), MaxReplicaCount: ptr(int32(4)), Triggers: []Trigger{cron}},
 			`scaled object "web": spec.maxReplicaCount: 4: must be at least 5, where minReplicaCount is 5`},
 		{"idle count at the minimum", Spec{Name: "web", IdleReplicaCount: ptr(int32(0)), Triggers: []Trigger{cron}},

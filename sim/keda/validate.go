@@ -37,6 +37,7 @@ func (s Spec) Validate() error {
 	}
 	v.replicas(&d)
 	v.triggers(&d)
+	v.modifiers(&d)
 	v.fallback(&d)
 	v.behavior(&d)
 	return errors.Join(v.errs...)
@@ -188,10 +189,10 @@ func (v *validation) fallback(s *Spec) {
 		v.addf("fallback.replicas", "%d: must not be negative", f.Replicas)
 	}
 	switch f.Behavior {
-	case FallbackStatic, FallbackCurrentReplicas, FallbackCurrentReplicasIfHigher, FallbackCurrentReplicasIfLower:
+	case FallbackStatic, FallbackCurrentReplicas, FallbackCurrentReplicasIfHigher, FallbackCurrentReplicasIfLower, FallbackScalingModifiers:
 	default:
-		v.addf("fallback.behavior", "%q: must be one of %q (the default), %q, %q, %q", f.Behavior,
-			FallbackStatic, FallbackCurrentReplicas, FallbackCurrentReplicasIfHigher, FallbackCurrentReplicasIfLower)
+		v.addf("fallback.behavior", "%q: must be one of %q (the default), %q, %q, %q, %q", f.Behavior,
+			FallbackStatic, FallbackCurrentReplicas, FallbackCurrentReplicasIfHigher, FallbackCurrentReplicasIfLower, FallbackScalingModifiers)
 	}
 	for i := range s.Triggers {
 		if s.Triggers[i].External() {

@@ -10,7 +10,7 @@ import (
 )
 
 // TestEngine checks what every engine must do on both applications, under a random load and random scaling that fills
-// nodes and saturates services: advance a tick at a time; end windows as [sim.State] says, with ready replicas and
+// nodes and saturates services, and random changes of single pods: advance a tick at a time; end windows as [sim.State] says, with ready replicas and
 // quotas constant in each; keep pods, nodes and placement in agreement; clamp what Scale asks for and report what it
 // did; complete what was offered; give the same numbers from the same seed, also after Reset.
 func TestEngine(t *testing.T, newEngine func(t *testing.T, app *sim.App) sim.Engine) {
@@ -98,6 +98,9 @@ func (r *engineRun) run(ticks int) []string {
 		if tick%15 == 1 {
 			r.scale()
 		}
+		if tick%45 == 8 {
+			r.changePods()
+		}
 		copy(r.before, r.engine.State().Services)
 		r.engine.Step(r.load)
 		r.check(tick)
@@ -115,14 +118,69 @@ func (r *engineRun) scale() {
 	if r.random.IntN(2) == 0 {
 		req.QuotaMillis = svc.CPULimitMillis * (0.25 + 3.75*r.random.Float64())
 	}
-	was := r.engine.State().Services[s]
+	was, limits := r.engine.State().Services[s], map[int64]float64{}
+	for _, p := range r.engine.(sim.PodLister).Pods(nil) {
+		limits[p.ID] = p.LimitMillis
+	}
 	result := r.engine.Scale(req)
-	is := r.engine.State().Services[s]
+	is, changed := r.engine.State().Services[s], false
+	for _, p := range r.engine.(sim.PodLister).Pods(nil) {
+		before, there := limits[p.ID]
+		changed = changed || there && p.LimitMillis != before
+		if result.QuotaChanged && p.Service == s && p.LimitMillis != req.QuotaMillis {
+			r.t.Fatalf("%+v: %+v, but a pod has %+v", req, result, p)
+		}
+	}
 	if req.Replicas != sim.KeepReplicas && is.Spec != min(max(req.Replicas, svc.MinReplicas), svc.MaxReplicas) {
 		r.t.Fatalf("%+v: %d replicas are wanted now", req, is.Spec)
 	}
-	if result.Added-result.Removed != is.Spec-was.Spec || result.QuotaChanged != (is.QuotaMillis != was.QuotaMillis) {
+	if result.Added-result.Removed != is.Spec-was.Spec || changed && !result.QuotaChanged || result.QuotaChanged && is.QuotaMillis != req.QuotaMillis {
 		r.t.Fatalf("%+v: %+v, but the state went from %+v to %+v", req, result, was, is)
+	}
+}
+
+// changePods gives new pods of one service other resources, some of its pods the same in place, and evicts some.
+func (r *engineRun) changePods() {
+	lister := r.engine.(sim.PodLister)
+	s := r.random.IntN(len(r.app.Services))
+	svc := &r.app.Services[s]
+	factor := func() float64 { return 0.5 + 1.5*r.random.Float64() }
+	changes := &sim.PodChanges{Template: sim.PodResources{
+		RequestMillis: svc.CPURequestMillis * factor(), LimitMillis: 2 * svc.CPULimitMillis * factor(), MemRequestMiB: svc.MemRequestMiB * factor(), MemLimitMiB: 2 * svc.MemLimitMiB * factor(),
+	}}
+	before := map[int64]sim.PodInfo{}
+	for _, p := range lister.Pods(nil) {
+		before[p.ID] = p
+		if p.Service != s {
+			continue
+		}
+		if draw := r.random.IntN(3); draw == 0 {
+			changes.Resize = append(changes.Resize, p.ID)
+		} else if draw == 1 {
+			changes.Evict = append(changes.Evict, p.ID)
+		}
+	}
+	result := r.engine.Scale(sim.ScaleRequest{Service: s, Replicas: sim.KeepReplicas, Pool: sim.AnyPool, Pods: changes})
+	gone, resized, made := 0, 0, 0
+	for _, p := range lister.Pods(nil) {
+		was, known := before[p.ID]
+		switch {
+		case !known:
+			if made++; p.PodResources != changes.Template {
+				r.t.Fatalf("a pod made after %+v has %+v", changes, p)
+			}
+		case p.Phase == sim.PodTerminating && was.Phase != sim.PodTerminating:
+			gone++
+		case p.PodResources != was.PodResources:
+			if resized++; p.PodResources != changes.Template {
+				r.t.Fatalf("a pod resized by %+v has %+v", changes, p)
+			}
+		}
+		delete(before, p.ID)
+	}
+	gone += len(before) // those that were on no node
+	if gone != result.Evicted || made != result.Evicted || resized > result.Resized || result.Added+result.Removed != 0 {
+		r.t.Fatalf("%+v: %+v, but %d pods went, %d were made and %d resized", changes, result, gone, made, resized)
 	}
 }
 
@@ -156,15 +214,29 @@ func (r *engineRun) check(tick int) {
 
 func (r *engineRun) checkNodes(tick int, st *sim.State) {
 	r.t.Helper()
+	cpuOn, memOn, podsOn := make([]float64, len(st.Nodes)), make([]float64, len(st.Nodes)), make([]int, len(st.Nodes))
+	held := make([]sim.PodResources, len(st.Services)) // by pods that are ready or starting
+	for _, p := range r.engine.(sim.PodLister).Pods(nil) {
+		if p.Phase == sim.PodPending {
+			continue
+		}
+		cpuOn[p.Node] += p.RequestMillis
+		memOn[p.Node] += p.MemRequestMiB
+		podsOn[p.Node]++
+		if p.Phase != sim.PodTerminating {
+			held[p.Service].RequestMillis += p.RequestMillis
+			held[p.Service].MemRequestMiB += p.MemRequestMiB
+		}
+	}
+	for s := range st.Services {
+		x := &st.Services[s]
+		if n := float64(x.Ready + x.Starting); n > 0 && (math.Abs(n*x.RequestMillis-held[s].RequestMillis) > 1e-6 || math.Abs(n*x.MemRequestMiB-held[s].MemRequestMiB) > 1e-6) {
+			r.t.Fatalf("tick %d: pods of %s request %+v, it says %+v", tick, r.app.Services[s].Name, held[s], *x)
+		}
+	}
 	for n := range st.Nodes {
 		node := &st.Nodes[n]
-		cpu, mem, pods := 0.0, 0.0, 0
-		for s := range st.Services {
-			k := st.Placed[s*len(st.Nodes)+n]
-			cpu += float64(k) * st.Services[s].RequestMillis
-			mem += float64(k) * r.app.Services[s].MemRequestMiB
-			pods += k
-		}
+		cpu, mem, pods := cpuOn[n], memOn[n], podsOn[n]
 		if math.Abs(cpu-node.CPURequestedM) > 1e-6 || math.Abs(mem-node.MemRequestedMiB) > 1e-6 || pods != node.Pods {
 			r.t.Fatalf("tick %d: node %d holds %v m, %v MiB, %d pods, says %+v", tick, n, cpu, mem, pods, *node)
 		}
