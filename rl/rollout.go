@@ -78,6 +78,11 @@ func (a *chooser) act(s *gnn.Scope, logits gnn.Tensor, mask []bool, actions []in
 	if err := s.Err(); err != nil {
 		return err
 	}
+	return a.draw(mask, actions, logProbs)
+}
+
+// draw draws an action for each row of a.logits under its mask. logProbs may be nil.
+func (a *chooser) draw(mask []bool, actions []int32, logProbs []float32) error {
 	width, parts := a.sampler.parts.Width, len(a.sampler.parts.NVec)
 	for e := range len(a.logits) / width {
 		logp, err := a.sampler.Sample(a.stream, a.logits[e*width:(e+1)*width], mask[e*width:(e+1)*width], actions[e*parts:(e+1)*parts])
