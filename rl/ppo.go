@@ -154,7 +154,7 @@ func (p *ppo) observe() {
 // decide draws actions for the present observations and notes the values.
 func (p *ppo) decide(actions []int32, logProbs, values []float32) error {
 	width := p.world.spec.MaskWidth()
-	err := p.stripes.each(p.world.envs, func(st *stripe, from, to int) error {
+	err := eachStripe(p.stripes, p.world.envs, func(st *stripe, from, to int) error {
 		s, obs := st.scope, rowsOf(p.world.spec, p.now, from, to-from)
 		defer s.Reset()
 		gnn.NoGrad(func() {
@@ -167,7 +167,7 @@ func (p *ppo) decide(actions []int32, logProbs, values []float32) error {
 	if err != nil {
 		return err
 	}
-	return p.actor.draw(p.now.Mask, actions, logProbs)
+	return p.actor.act(p.now.Mask, actions, logProbs)
 }
 
 // keepFinals notes the last observations of the episodes that were truncated in the step that starts at row from.

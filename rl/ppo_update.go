@@ -122,7 +122,7 @@ func (u *ppoUpdater) step(lr float64, b *ppoMinibatch, forward ppoForward) (ppoS
 	defer u.stripes.reset()
 	u.loss.grow(b.size())
 	u.loss.normalizeAdvantages(b)
-	if err := u.stripes.each(b.size(), func(st *stripe, from, to int) error { return u.lossOf(st, b, from, to, forward) }); err != nil {
+	if err := eachStripe(u.stripes, b.size(), func(st *stripe, from, to int) error { return u.lossOf(st, b, from, to, forward) }); err != nil {
 		return ppoStats{}, err
 	}
 	var st ppoStats
@@ -137,7 +137,7 @@ func (u *ppoUpdater) step(lr float64, b *ppoMinibatch, forward ppoForward) (ppoS
 		return st, nil
 	}
 	u.stripes.zeroGrad()
-	if err := u.stripes.each(b.size(), (*stripe).backward); err != nil {
+	if err := eachStripe(u.stripes, b.size(), (*stripe).backward); err != nil {
 		return st, err
 	}
 	u.stripes.sumGrads()

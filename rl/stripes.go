@@ -12,10 +12,41 @@ import (
 // meant for.
 const stripeCount = 2
 
-// stripe computes the same rows of every batch: a network on a torch thread of its own, with gradients of its own for weights
+// threaded is work that belongs to one torch thread.
+type threaded struct {
+	thread *gnn.Torch // nil: the learner's own
+}
+
+func (t *threaded) do(f func() error) error {
+	if t.thread == nil {
+		return f()
+	}
+	return t.thread.Do(f)
+}
+
+// eachStripe cuts n rows into a span for each stripe and runs f for all spans that are not empty at once, each on its stripe's thread,
+// where the first has the caller's. It returns all errors.
+func eachStripe[S interface{ do(func() error) error }](stripes []S, n int, f func(st S, from, to int) error) error {
+	errs := make([]error, len(stripes))
+	run := func(i int) {
+		// The last has one more where they do not divide evenly.
+		if from, to := i*n/len(stripes), (i+1)*n/len(stripes); from < to {
+			errs[i] = stripes[i].do(func() error { return f(stripes[i], from, to) })
+		}
+	}
+	var others sync.WaitGroup
+	for i := range stripes[1:] {
+		others.Go(func() { run(i + 1) })
+	}
+	run(0)
+	others.Wait()
+	return errors.Join(errs...)
+}
+
+// stripe is PPO's part in it: a network on a torch thread of its own, with gradients of its own for weights
 // that all stripes share.
 type stripe struct {
-	thread *gnn.Torch // nil: the learner's own
+	threaded
 	params *gnn.Params
 	net    *network
 	scope  *gnn.Scope
@@ -49,7 +80,7 @@ func newReplica(params *gnn.Params, threads int, declare func(*gnn.Params) (*net
 	if err != nil {
 		return nil, err
 	}
-	st := &stripe{thread: torch, params: params.Replica(), scope: gnn.NewScope()}
+	st := &stripe{threaded: threaded{torch}, params: params.Replica(), scope: gnn.NewScope()}
 	err = torch.Do(func() (err error) {
 		if st.net, err = declare(st.params); err != nil {
 			return err
@@ -67,7 +98,7 @@ func newReplica(params *gnn.Params, threads int, declare func(*gnn.Params) (*net
 func (s stripes) on(net func(*network) (*network, error)) (stripes, error) {
 	var all stripes
 	for _, st := range s {
-		other := &stripe{thread: st.thread, params: st.params, scope: gnn.NewScope()}
+		other := &stripe{threaded: st.threaded, params: st.params, scope: gnn.NewScope()}
 		var err error
 		if other.net, err = net(st.net); err != nil {
 			return nil, err
@@ -76,26 +107,6 @@ func (s stripes) on(net func(*network) (*network, error)) (stripes, error) {
 	}
 	return all, nil
 }
-
-// each cuts n rows into a span for each stripe and runs f for all spans that are not empty at once, each on its stripe's thread. It
-// returns all errors.
-func (s stripes) each(n int, f func(st *stripe, from, to int) error) error {
-	errs := make([]error, len(s))
-	var others sync.WaitGroup
-	for i, st := range s[1:] {
-		if from, to := s.span(i+1, n); from < to {
-			others.Go(func() { errs[i+1] = st.thread.Do(func() error { return f(st, from, to) }) })
-		}
-	}
-	if from, to := s.span(0, n); from < to {
-		errs[0] = f(s[0], from, to)
-	}
-	others.Wait()
-	return errors.Join(errs...)
-}
-
-// span is the rows of stripe i. The last stripe has one more where they do not divide evenly.
-func (s stripes) span(i, n int) (from, to int) { return i * n / len(s), (i + 1) * n / len(s) }
 
 // zeroGrad clears the gradients of all stripes.
 func (s stripes) zeroGrad() {

@@ -46,6 +46,61 @@ func TestStripesAgree(t *testing.T) {
 	}
 }
 
+// The same for Discrete SAC, advised critics and imitation included. With rates of 0 no weight moves.
+func TestSACStripesAgree(t *testing.T) {
+	cfg := quick("gat", AlgorithmSAC)
+	cfg.SAC.BatchSize = 33
+	cfg.SAC.AdvisedCritics, cfg.SAC.Tau = true, 0
+	cfg.SAC.WarmStart = WarmStartConfig{Steps: 1, Pull: 0.5, PullSteps: 1000}
+	onTorch(t, func(*gnn.Scope) error {
+		tr, err := newTrainer(cfg, sizes(cfg.Env.NumEnvs, 4), Options{Dir: t.TempDir()})
+		if err != nil {
+			return err
+		}
+		defer tr.learner.close()
+		a := tr.learner.(*sac)
+		for a.replay.len() < 100 {
+			if _, err := a.collect(); err != nil {
+				return err
+			}
+		}
+		if _, err := a.minibatch(0); err != nil { // makes the sample
+			return err
+		}
+		type result struct {
+			stats          sacStats
+			actor, critics []float32
+		}
+		all := a.update.stripes
+		run := func(on []*sacStripe) result {
+			a.update.stripes = on
+			st, err := a.update.step(0, 33, a.pull, func(st *sacStripe, from, to int) error { st.load(a, from, to); return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return result{st, slices.Clone(a.update.actor.Grads()), slices.Clone(a.update.critics.Grads())}
+		}
+		split, whole := run(all), run(all[:1])
+		a.update.stripes = all
+		for _, c := range []struct {
+			what      string
+			got, want []float32
+		}{{"actor", split.actor, whole.actor}, {"critics", split.critics, whole.critics}} {
+			if diff := maxDiff(c.got, c.want); diff > 1e-5 || norm(c.want) < 1e-3 {
+				t.Errorf("gradients of %s, norm %v, differ by %v", c.what, norm(c.want), diff)
+			}
+		}
+		x, y := split.stats, whole.stats
+		for _, d := range []float64{x.CriticLoss - y.CriticLoss, x.ActorLoss - y.ActorLoss, x.Imitation - y.Imitation, x.Entropy - y.Entropy, x.QMean - y.QMean, x.shortfall - y.shortfall} {
+			if math.Abs(d) > 1e-4 {
+				t.Errorf("%+v, uncut %+v", x, y)
+				break
+			}
+		}
+		return nil
+	})
+}
+
 type gradientsOf struct {
 	stats ppoStats
 	grads []float32
