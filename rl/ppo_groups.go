@@ -51,7 +51,7 @@ func (g *ppoGroups) member(cfg *Config, w *world) (*ppo, error) {
 	if err := compatible(cfg.Encoder.Kind, first.world.spec, w.spec); err != nil {
 		return nil, err
 	}
-	stripes, err := first.stripes.on(func(n *network) (*network, error) { return n.on(w.spec, cfg.Encoder.Kind) })
+	stripes, err := first.stripes.on(func(n *network) (*network, error) { return n.on(w.spec, cfg.Encoder) })
 	if err != nil {
 		return nil, err
 	}
