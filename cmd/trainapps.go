@@ -108,7 +108,7 @@ func (t *trainingPart) worlds(cfg *rl.Config) ([]sim.EnvWorld, error) {
 // drawParts draws the applications that a configuration asks for, on all cores: most of the time goes into measuring how each departs
 // from the fluid engine's formulas. The result does not depend on the number of cores.
 func drawParts(ctx context.Context, w *world, cfg *rl.Config, gate *sync.Mutex) ([]trainingPart, error) {
-	n := cfg.Env.RandomApps.Count
+	n := cfg.Env.RandomApps.All()
 	parts, errs := make([]trainingPart, n), make([]error, n)
 	progress := drawProgress{r: reporter{w: w}, gate: gate, name: cfg.Name, total: n}
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -139,9 +139,16 @@ func drawParts(ctx context.Context, w *world, cfg *rl.Config, gate *sync.Mutex) 
 	return parts, nil
 }
 
+func drawApp(c *sim.RandomAppsConfig, i int) (*sim.App, []byte, error) {
+	if i >= c.Count {
+		return randomapp.NewWide(c.Seed, i-c.Count)
+	}
+	return randomapp.New(c.Seed, i, c.Services(i))
+}
+
 func drawPart(cfg *rl.Config, i int) (*trainingPart, error) {
 	c := cfg.Env.RandomApps
-	app, text, err := randomapp.New(c.Seed, i, c.Services(i))
+	app, text, err := drawApp(c, i)
 	if err != nil {
 		return nil, fmt.Errorf("env.random_apps: %w", err)
 	}

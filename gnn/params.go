@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/sugarme/gotch/libtch"
 )
@@ -43,6 +44,7 @@ type Params struct {
 	values []float32
 	grads  []float32
 	consts map[string]Tensor
+	shared *Params // whose weights these are; nil for its own
 }
 
 // NewParams returns an empty set whose initialisers draw from rng.
@@ -52,6 +54,15 @@ func NewParams(rng *rand.Rand) *Params {
 		p.err = errors.New("gnn: parameters need a random source, got nil")
 	}
 	return p
+}
+
+// Replica returns an empty set that is to be declared as p was, on another torch thread perhaps. Build gives it p's weights, in the
+// same memory, and gradients of its own: two threads can then compute gradients for parts of one batch. Nobody may change the weights
+// meanwhile, and the replica must be closed before p.
+func (p *Params) Replica() *Params {
+	r := NewParams(p.rng)
+	r.shared = p
+	return r
 }
 
 // Add declares a weight. Mistakes (a name used twice, an empty shape, a call after Build) are
@@ -90,12 +101,23 @@ func (p *Params) Build() error {
 		return fmt.Errorf("gnn: build: %d parameters, built already: %t", len(p.list), p.Built())
 	}
 	s := p.scope
-	flat, grad := s.Buffer(int64(p.size)), s.Buffer(int64(p.size))
+	grad := s.Buffer(int64(p.size))
+	var flat Buffer
+	if p.shared != nil {
+		if err := p.sameAs(p.shared); err != nil {
+			return err
+		}
+		flat = Buffer{T: p.shared.flat, Data: p.shared.values}
+	} else {
+		flat = s.Buffer(int64(p.size))
+	}
 	if s.err != nil {
 		return s.err
 	}
-	for _, q := range p.list {
-		q.init(flat.Data[q.start:q.start+q.Size()], q.Shape, p.rng)
+	if p.shared == nil {
+		for _, q := range p.list {
+			q.init(flat.Data[q.start:q.start+q.Size()], q.Shape, p.rng)
+		}
 	}
 	for _, q := range p.list {
 		p.bind(q, flat.T, grad.T)
@@ -105,6 +127,26 @@ func (p *Params) Build() error {
 	}
 	p.flat, p.grad, p.values, p.grads = flat.T, grad.T, flat.Data, grad.Data
 	return nil
+}
+
+// sameAs reports whether other, which must be built, was declared alike.
+func (p *Params) sameAs(other *Params) error {
+	if !other.Built() || len(p.list) != len(other.list) {
+		return fmt.Errorf("gnn: replica: %d weights of %d, built: %t", len(p.list), len(other.list), other.Built())
+	}
+	for i, q := range p.list {
+		if o := other.list[i]; o.Name != q.Name || !slices.Equal(o.Shape, q.Shape) {
+			return fmt.Errorf("gnn: replica: weight %s %v where the other has %s %v", q.Name, q.Shape, o.Name, o.Shape)
+		}
+	}
+	return nil
+}
+
+// AddGrads adds the gradients of a replica to those of p.
+func (p *Params) AddGrads(replica *Params) {
+	for i, g := range replica.grads[:len(p.grads)] {
+		p.grads[i] += g
+	}
 }
 
 // bind makes q.T a leaf that is a view of the flat buffer and lets its gradient be a view of the

@@ -73,6 +73,16 @@ func benchLearner(b *testing.B, cfg *Config) error {
 		}
 		steps += n
 	}
-	b.ReportMetric(float64(steps)/b.Elapsed().Seconds(), "env-steps/s")
+	rate := float64(steps) / b.Elapsed().Seconds()
+	b.ReportMetric(rate, "env-steps/s")
+	if p, ok := t.learner.(*ppo); ok {
+		scope := gnn.NewScope()
+		defer scope.Close()
+		floor, adds, blas := floorRate(scope, p, cfg)
+		b.ReportMetric(floor, "floor-steps/s")
+		b.ReportMetric(100*rate/floor, "%-of-floor")
+		b.ReportMetric(adds/1e6, "M-adds/step")
+		b.ReportMetric(blas/1e9, "G-adds/s")
+	}
 	return nil
 }

@@ -54,6 +54,8 @@ type EncoderConfig struct {
 	Heads  int `yaml:"heads"` // attention heads; gat alone
 	// HeadHidden is the width of the layer between embeddings and logits; gat and gcn alone.
 	HeadHidden int `yaml:"head_hidden"`
+	// NoCalls leaves the calls between services out of the graph, for finding out what they are worth; gat and gcn alone.
+	NoCalls bool `yaml:"no_calls,omitempty"`
 }
 
 // NormalizeConfig says what is normalised by running statistics.

@@ -28,15 +28,15 @@ type network struct {
 // embedding, and what should be decided for it is lost. As in the paper (Velickovic et al. 2018, section 2.1: the
 // neighbourhood includes the node itself) each service gets one, and one more edge feature tells loops from calls. GCN
 // has loops of its own, and its other relations a weight for the node itself.
-func graphOf(spec *sim.EnvSpec, kind string) *gnn.Graph {
+func graphOf(spec *sim.EnvSpec, enc EncoderConfig) *gnn.Graph {
 	g := &gnn.Graph{
 		Services: spec.Services, Nodes: spec.Nodes, ServiceFeatures: spec.ServiceFeatures, NodeFeatures: spec.NodeFeatures,
 		EdgeFeatures: spec.EdgeFeatures, Scalars: spec.Scalars,
 	}
-	for _, e := range spec.Edges {
+	for _, e := range callsOf(spec, enc) {
 		g.Calls = append(g.Calls, [2]int{e.From, e.To})
 	}
-	if kind == "gat" {
+	if enc.Kind == "gat" {
 		g.EdgeFeatures++
 		for i := range g.Services {
 			if loop := [2]int{i, i}; !slices.Contains(g.Calls, loop) {
@@ -45,6 +45,14 @@ func graphOf(spec *sim.EnvSpec, kind string) *gnn.Graph {
 		}
 	}
 	return g
+}
+
+// callsOf is the calls that the graph shows; an mlp, which has none, reads all of their features.
+func callsOf(spec *sim.EnvSpec, enc EncoderConfig) []sim.Edge {
+	if enc.NoCalls && enc.Kind != "mlp" {
+		return nil
+	}
+	return spec.Edges
 }
 
 // orthogonal is the initialisation of PPO's reference implementations: orthogonal weights, biases 0.
@@ -56,7 +64,7 @@ func orthogonal(gain float64) gnn.LinearInit {
 // Stable-Baselines3 has; the graph encoders are shared by both heads. The policy's last layer starts small (gain
 // 0.01), so that the first actions are nearly uniform.
 func newActorCritic(p *gnn.Params, enc EncoderConfig, spec *sim.EnvSpec) (*network, error) {
-	n := &network{graph: graphOf(spec, enc.Kind), loops: enc.Kind == "gat", calls: len(spec.Edges)}
+	n := &network{graph: graphOf(spec, enc), loops: enc.Kind == "gat", calls: len(callsOf(spec, enc))}
 	hidden := enc.HeadHidden
 	cfg := gnn.EncoderConfig{Kind: enc.Kind, Hidden: enc.Hidden, Layers: enc.Layers, Heads: enc.Heads, Init: orthogonal(math.Sqrt2)}
 	var err error
@@ -83,7 +91,7 @@ func newActorCritic(p *gnn.Params, enc EncoderConfig, spec *sim.EnvSpec) (*netwo
 
 // newScorer declares a network of Discrete SAC: its actor, whose last layer starts with gain 0.01, or a critic (1).
 func newScorer(p *gnn.Params, name string, enc EncoderConfig, spec *sim.EnvSpec, gain float64) (*network, error) {
-	n := &network{graph: graphOf(spec, enc.Kind), loops: enc.Kind == "gat", calls: len(spec.Edges)}
+	n := &network{graph: graphOf(spec, enc), loops: enc.Kind == "gat", calls: len(callsOf(spec, enc))}
 	cfg := gnn.EncoderConfig{Kind: enc.Kind, Hidden: enc.Hidden, Layers: enc.Layers, Heads: enc.Heads}
 	if enc.Kind == "mlp" {
 		cfg.Act, cfg.Init = gnn.ReLU, orthogonal(math.Sqrt2)
@@ -126,13 +134,13 @@ func twoLogits(s *gnn.Scope, nets [2]*network, b *gnn.Batch) (first, second gnn.
 }
 
 // on is the same network, weights shared, for observations of another environment with the same features. The mlp has none.
-func (n *network) on(spec *sim.EnvSpec, kind string) (*network, error) {
+func (n *network) on(spec *sim.EnvSpec, cfg EncoderConfig) (*network, error) {
 	enc, ok := n.enc.(*gnn.GraphEncoder)
 	if !ok {
-		return nil, fmt.Errorf("encoder %s is bound to one application; use gat or gcn", kind)
+		return nil, fmt.Errorf("encoder %s is bound to one application; use gat or gcn", cfg.Kind)
 	}
 	other := *n
-	other.graph, other.calls, other.edges = graphOf(spec, kind), len(spec.Edges), nil
+	other.graph, other.calls, other.edges = graphOf(spec, cfg), len(callsOf(spec, cfg)), nil
 	e, err := enc.On(other.graph)
 	if err != nil {
 		return nil, err
@@ -144,6 +152,9 @@ func (n *network) on(spec *sim.EnvSpec, kind string) (*network, error) {
 // load copies the first rows of a batch into tensors of s. All networks of one kind can read them.
 func (n *network) load(s *gnn.Scope, o *sim.Obs, rows int) *gnn.Batch {
 	edges := o.Edges
+	if n.calls == 0 {
+		edges = nil
+	}
 	if n.loops {
 		edges = n.withLoops(o.Edges, rows)
 	}

@@ -127,6 +127,9 @@ func TestOraclePPO(t *testing.T) {
 // forward is a network's forward pass on a case's observations.
 type forward func(*gnn.Scope) (logits, values gnn.Tensor)
 
+// whole is the forward pass of the only stripe.
+func (f forward) whole(st *stripe, _, _ int) (logits, values gnn.Tensor) { return f(st.scope) }
+
 // makeNetwork builds a case's network with the case's weights.
 type makeNetwork func(s *gnn.Scope) (*gnn.Params, forward, error)
 
@@ -151,7 +154,7 @@ func checkPPO(t *testing.T, o oracle, c oracleCase, network makeNetwork) {
 		unclipped := cfg
 		unclipped.MaxGradNorm = math.Inf(1)
 		u := oracleUpdater(t, &unclipped, spec, parts, params)
-		st, err := u.step(s, 0, batch, forward)
+		st, err := u.step(0, batch, forward.whole)
 		if err != nil {
 			return err
 		}
@@ -200,7 +203,7 @@ func oracleUpdater(t *testing.T, cfg *PPOConfig, spec ppoOracleConfig, parts *Pa
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &ppoUpdater{cfg: cfg, loss: newPPOLoss(cfg, parts, 1), params: params, adam: adam}
+	return &ppoUpdater{cfg: cfg, loss: newPPOLoss(cfg, parts, 1), stripes: stripes{{params: params, scope: gnn.NewScope()}}, adam: adam}
 }
 
 // checkPPOTerms compares the losses and what they are made of. Only SB3's cases list everything.
@@ -246,7 +249,7 @@ func checkPPOSteps(t *testing.T, s *gnn.Scope, o oracle, c oracleCase, spec ppoO
 	u := oracleUpdater(t, cfg, spec, parts, params)
 	norms := field[[]float64](t, c.Expected, "grad_norms_of_3_steps")
 	for i, want := range norms {
-		st, err := u.step(s, spec.LearningRate, batch, forward)
+		st, err := u.step(spec.LearningRate, batch, forward.whole)
 		if err != nil {
 			return err
 		}

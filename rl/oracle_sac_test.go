@@ -124,7 +124,7 @@ func checkSAC(t *testing.T, o oracle, c oracleCase) {
 			critics: two(u.critics, obs), nextTargets: two(u.targets, next),
 		}
 		checkSACBefore(t, s, o, c, spec, u, b, f)
-		st, err := u.step(s, 1, b, f)
+		st, err := stepSAC(u, s, b, f)
 		if err != nil {
 			return err
 		}

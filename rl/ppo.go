@@ -14,7 +14,7 @@ type ppo struct {
 	cfg     *PPOConfig
 	world   *world
 	expert  sim.ExpertEnv // nil without a warm start
-	net     *network
+	stripes stripes
 	update  *ppoUpdater
 	actor   *chooser
 	shuffle *rng.Stream
@@ -24,10 +24,9 @@ type ppo struct {
 	pull    float64 // weight of the imitation loss in this iteration
 
 	// Memory of one step and one minibatch.
-	scope *gnn.Scope
-	now   *sim.Obs // normalised present observations
-	perm  []int
-	mini  ppoBuffers
+	now  *sim.Obs // normalised present observations
+	perm []int
+	mini ppoBuffers
 }
 
 // ppoBuffers are a minibatch's rows, gathered side by side.
@@ -39,12 +38,17 @@ type ppoBuffers struct {
 }
 
 func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
+	declare := func(params *gnn.Params) (*network, error) { return newActorCritic(params, cfg.Encoder, w.spec) }
 	params := gnn.NewParams(rng.New(cfg.Seed, "weights").Rand)
-	net, err := newActorCritic(params, cfg.Encoder, w.spec)
+	net, err := declare(params)
 	if err != nil {
 		return nil, err
 	}
 	if err := params.Build(); err != nil {
+		return nil, err
+	}
+	stripes, err := newStripes(params, net, cfg.TorchThreads, declare)
+	if err != nil {
 		return nil, err
 	}
 	adamConfig := gnn.DefaultAdam()
@@ -53,19 +57,19 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 	if err != nil {
 		return nil, err
 	}
-	update := &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, cfg.PPO.MinibatchSize), params: params, adam: adam}
-	return newPPOWith(cfg, w, parts, net, update, rng.New(cfg.Seed, "policy"), rng.New(cfg.Seed, "minibatches"))
+	update := &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, cfg.PPO.MinibatchSize), stripes: stripes, adam: adam}
+	return newPPOWith(cfg, w, parts, update, rng.New(cfg.Seed, "policy"), rng.New(cfg.Seed, "minibatches"))
 }
 
-// newPPOWith is the learner around a network, an optimiser and the streams that actions and minibatches are drawn from.
-func newPPOWith(cfg *Config, w *world, parts *Parts, net *network, update *ppoUpdater, policy, shuffle *rng.Stream) (*ppo, error) {
+// newPPOWith is the learner around networks with their optimiser and the streams that actions and minibatches are drawn from.
+func newPPOWith(cfg *Config, w *world, parts *Parts, update *ppoUpdater, policy, shuffle *rng.Stream) (*ppo, error) {
 	n, size := cfg.PPO.RolloutSteps*w.envs, cfg.PPO.MinibatchSize
 	p := &ppo{
-		cfg: cfg.PPO, world: w, net: net, update: update,
+		cfg: cfg.PPO, world: w, stripes: update.stripes, update: update,
 		actor:   newChooser(parts, policy, w.envs),
 		shuffle: shuffle,
 		rollout: newRollout(w.spec, cfg.PPO.RolloutSteps, w.envs),
-		scope:   gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), perm: make([]int, n),
+		now:     sim.NewObs(w.spec, w.envs), perm: make([]int, n),
 		mini: ppoBuffers{
 			obs: sim.NewObs(w.spec, size), actions: make([]int32, size*len(parts.NVec)),
 			oldLogProbs: make([]float32, size), oldValues: make([]float32, size),
@@ -149,15 +153,21 @@ func (p *ppo) observe() {
 
 // decide draws actions for the present observations and notes the values.
 func (p *ppo) decide(actions []int32, logProbs, values []float32) error {
-	s := p.scope
-	defer s.Reset()
-	var err error
-	gnn.NoGrad(func() {
-		logits, v := p.net.actorCritic(s, p.net.load(s, p.now, p.world.envs))
-		s.CopyTo(values, v)
-		err = p.actor.act(s, logits, p.now.Mask, actions, logProbs)
+	width := p.world.spec.MaskWidth()
+	err := eachStripe(p.stripes, p.world.envs, func(st *stripe, from, to int) error {
+		s, obs := st.scope, rowsOf(p.world.spec, p.now, from, to-from)
+		defer s.Reset()
+		gnn.NoGrad(func() {
+			logits, v := st.net.actorCritic(s, st.net.load(s, &obs, to-from))
+			s.CopyTo(values[from:to], v)
+			s.CopyTo(p.actor.logits[from*width:to*width], logits)
+		})
+		return s.Err()
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return p.actor.act(p.now.Mask, actions, logProbs)
 }
 
 // keepFinals notes the last observations of the episodes that were truncated in the step that starts at row from.
@@ -175,14 +185,14 @@ func (p *ppo) keepFinals(from int) {
 
 // evaluate computes the values that the advantages need: after the last step, and where episodes were cut off.
 func (p *ppo) evaluate() error {
-	r, s := p.rollout, p.scope
+	r, s, net := p.rollout, p.stripes[0].scope, p.stripes[0].net
 	defer s.Reset()
 	gnn.NoGrad(func() {
-		s.CopyTo(r.lastValues, p.net.values(s, p.net.load(s, p.now, r.envs)))
+		s.CopyTo(r.lastValues, net.values(s, net.load(s, p.now, r.envs)))
 		clear(r.terminalValues)
 		if k := len(r.finalRows); k > 0 {
 			finals := rowsOf(p.world.spec, r.finals, 0, k)
-			for i, x := range s.ToFloat32s(p.net.values(s, p.net.load(s, &finals, k))) {
+			for i, x := range s.ToFloat32s(net.values(s, net.load(s, &finals, k))) {
 				r.terminalValues[r.finalRows[i]] = x
 			}
 		}
@@ -231,18 +241,15 @@ func (p *ppo) permute() {
 
 // minibatch does one optimiser step on the listed rows of the rollout.
 func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
-	r, m, s, n := p.rollout, &p.mini, p.scope, len(rows)
-	defer s.Reset()
+	r, m, n := p.rollout, &p.mini, len(rows)
 	parts := len(p.world.spec.Action.NVec)
-	gatherObs(p.world.spec, m.obs, r.obs, rows)
 	gather(m.actions, r.actions, parts, rows)
 	gather(m.oldLogProbs, r.logProbs, 1, rows)
 	gather(m.oldValues, r.values, 1, rows)
 	gather(m.advantages, r.advantages, 1, rows)
 	gather(m.returns, r.returns, 1, rows)
-	obs := rowsOf(p.world.spec, m.obs, 0, n)
 	batch := ppoMinibatch{
-		mask: obs.Mask, actions: m.actions[:n*parts], oldLogProb: m.oldLogProbs[:n], oldValues: m.oldValues[:n],
+		mask: m.obs.Mask[:n*p.world.spec.MaskWidth()], actions: m.actions[:n*parts], oldLogProb: m.oldLogProbs[:n], oldValues: m.oldValues[:n],
 		advantages: m.advantages[:n], returns: m.returns[:n],
 	}
 	if r.undrawn != nil {
@@ -253,8 +260,10 @@ func (p *ppo) minibatch(lr float64, rows []int) (ppoStats, error) {
 		gather(m.experts, r.experts, parts, rows)
 		batch.experts, batch.pull = m.experts[:n*parts], p.pull
 	}
-	return p.update.step(s, lr, &batch, func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
-		return p.net.actorCritic(s, p.net.load(s, &obs, n))
+	return p.update.step(lr, &batch, func(st *stripe, from, to int) (gnn.Tensor, gnn.Tensor) {
+		obs := rowsOf(p.world.spec, m.obs, from, to-from)
+		gatherObs(p.world.spec, &obs, r.obs, rows[from:to])
+		return st.net.actorCritic(st.scope, st.net.load(st.scope, &obs, to-from))
 	})
 }
 
@@ -275,13 +284,13 @@ func (p *ppo) violation() float64 {
 }
 
 // policy saves the network that acts.
-func (p *ppo) policy(st *state) { st.params("weights.", p.update.params) }
+func (p *ppo) policy(st *state) { st.params("weights.", p.stripes[0].params) }
 
 // close frees all tensors.
 func (p *ppo) close() {
-	p.scope.Close()
+	p.stripes.close()
 	p.update.adam.Close()
-	p.update.params.Close()
+	p.stripes[0].params.Close()
 }
 
 // ppoSums adds up the numbers of an update's minibatches.

@@ -51,12 +51,12 @@ func (g *ppoGroups) member(cfg *Config, w *world) (*ppo, error) {
 	if err := compatible(cfg.Encoder.Kind, first.world.spec, w.spec); err != nil {
 		return nil, err
 	}
-	net, err := first.net.on(w.spec, cfg.Encoder.Kind)
+	stripes, err := first.stripes.on(func(n *network) (*network, error) { return n.on(w.spec, cfg.Encoder) })
 	if err != nil {
 		return nil, err
 	}
-	update := &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, cfg.PPO.MinibatchSize), params: first.update.params, adam: first.update.adam}
-	return newPPOWith(cfg, w, parts, net, update, first.actor.stream, first.shuffle)
+	update := &ppoUpdater{cfg: cfg.PPO, loss: newPPOLoss(cfg.PPO, parts, cfg.PPO.MinibatchSize), stripes: stripes, adam: first.update.adam}
+	return newPPOWith(cfg, w, parts, update, first.actor.stream, first.shuffle)
 }
 
 func (g *ppoGroups) first() *ppo { return g.members[0] }
@@ -143,7 +143,7 @@ func (g *ppoGroups) policy(st *state) { g.first().policy(st) }
 // close frees all tensors.
 func (g *ppoGroups) close() {
 	for _, p := range g.members[1:] {
-		p.scope.Close()
+		p.stripes.reset()
 	}
 	g.first().close()
 }

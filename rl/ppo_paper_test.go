@@ -237,9 +237,9 @@ func TestKLStopComesBeforeTheStep(t *testing.T) {
 			u := oracleUpdater(t, &cfg, ppoOracleConfig{AdamBetas: [2]float64{0.9, 0.999}}, parts, params)
 			before := params.Values()[0]
 			b := &ppoMinibatch{actions: []int32{0}, oldLogProb: []float32{-0.1}, advantages: []float32{1}, returns: []float32{0}}
-			st, err := u.step(s, 0.1, b, func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
+			st, err := u.step(0.1, b, forward(func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) {
 				return params.Lookup("logits").T, s.Zeros(gnn.Float32, 1)
-			})
+			}).whole)
 			if err != nil {
 				return err
 			}

@@ -89,10 +89,10 @@ const klStopFactor = 1.5
 // ppoUpdater does optimiser steps on minibatches. It knows nothing of how logits and values come about, so that
 // any network can be trained with it.
 type ppoUpdater struct {
-	cfg    *PPOConfig
-	loss   *ppoLoss
-	params *gnn.Params
-	adam   *gnn.Adam
+	cfg     *PPOConfig
+	loss    *ppoLoss
+	stripes stripes
+	adam    *gnn.Adam // of the first stripe's weights
 }
 
 // ppoStats are the numbers of one minibatch.
@@ -103,34 +103,70 @@ type ppoStats struct {
 	Stopped                                                      bool    // the KL divergence was too large: no step was done
 }
 
-// step does one optimiser step on a minibatch: losses, KL check, gradients, clipping, Adam. forward computes
-// logits [B, width] and values [B] within the scope that it is given. Where the approximate KL divergence is
+// add adds up sums over rows.
+func (st *ppoStats) add(other *ppoStats) {
+	st.PolicyLoss += other.PolicyLoss
+	st.ValueLoss += other.ValueLoss
+	st.Entropy += other.Entropy
+	st.ApproxKL += other.ApproxKL
+	st.ClipFraction += other.ClipFraction
+	st.Imitation += other.Imitation
+}
+
+// ppoForward computes logits [to-from, width] and values [to-from] of rows of a minibatch in the stripe's scope.
+type ppoForward func(st *stripe, from, to int) (logits, values gnn.Tensor)
+
+// step does one optimiser step on a minibatch: losses, KL check, gradients, clipping, Adam. Where the approximate KL divergence is
 // above 1.5 times the target nothing is changed and Stopped is set. Runs on the torch thread.
-func (u *ppoUpdater) step(s *gnn.Scope, lr float64, b *ppoMinibatch, forward func(*gnn.Scope) (logits, values gnn.Tensor)) (ppoStats, error) {
-	logits, values := forward(s)
-	l, rows := u.loss, int64(b.size())
-	l.grow(b.size())
-	s.CopyTo(l.logits, logits)
-	s.CopyTo(l.values, values)
-	if err := s.Err(); err != nil {
+func (u *ppoUpdater) step(lr float64, b *ppoMinibatch, forward ppoForward) (ppoStats, error) {
+	defer u.stripes.reset()
+	u.loss.grow(b.size())
+	u.loss.normalizeAdvantages(b)
+	if err := eachStripe(u.stripes, b.size(), func(st *stripe, from, to int) error { return u.lossOf(st, b, from, to, forward) }); err != nil {
 		return ppoStats{}, err
 	}
-	st, err := l.compute(b)
-	if err != nil {
+	var st ppoStats
+	for _, part := range u.stripes {
+		st.add(&part.sums)
+	}
+	if err := u.loss.total(b, &st); err != nil {
 		return st, err
 	}
 	if u.cfg.TargetKL > 0 && !math.IsInf(b.pull, 1) && st.ApproxKL > klStopFactor*u.cfg.TargetKL {
 		st.Stopped = true
 		return st, nil
 	}
-	u.params.ZeroGrad()
-	// The gradient of this sum is that of the loss: its factors are the loss' derivatives.
-	s.Backward(s.Add(
-		s.Sum(s.Mul(logits, s.Float32s(l.dLogits, rows, int64(l.parts.Width)))),
-		s.Sum(s.Mul(values, s.Float32s(l.dValues, rows)))))
-	if err := s.Err(); err != nil {
+	u.stripes.zeroGrad()
+	if err := eachStripe(u.stripes, b.size(), (*stripe).backward); err != nil {
 		return st, err
 	}
-	st.GradNorm = u.params.ClipGradNorm(u.cfg.MaxGradNorm)
+	u.stripes.sumGrads()
+	st.GradNorm = u.stripes[0].params.ClipGradNorm(u.cfg.MaxGradNorm)
 	return st, u.adam.Step(lr)
+}
+
+// lossOf computes the losses of a stripe's rows, and keeps what backward needs.
+func (u *ppoUpdater) lossOf(st *stripe, b *ppoMinibatch, from, to int, forward ppoForward) error {
+	st.logits, st.values = forward(st, from, to)
+	st.loss = u.loss.shared(st.loss)
+	l, s := &st.loss, st.scope
+	s.CopyTo(l.logits[from*l.parts.Width:to*l.parts.Width], st.logits)
+	s.CopyTo(l.values[from:to], st.values)
+	if err := s.Err(); err != nil {
+		return err
+	}
+	var err error
+	st.sums, err = l.span(b, from, to)
+	return err
+}
+
+// backward computes the gradients of the stripe's rows, whose losses are computed.
+func (st *stripe) backward(from, to int) error {
+	l, s, rows := &st.loss, st.scope, int64(to-from)
+	// The gradient of this sum is that of the loss: its factors are the loss' derivatives.
+	s.Backward(s.Add(
+		s.Sum(s.Mul(st.logits, s.Float32s(l.dLogits[from*l.parts.Width:to*l.parts.Width], rows, int64(l.parts.Width)))),
+		s.Sum(s.Mul(st.values, s.Float32s(l.dValues[from:to], rows)))))
+	defer st.scope.Close()
+	return s.Err()
 }

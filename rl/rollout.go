@@ -1,7 +1,6 @@
 package rl
 
 import (
-	"github.com/grlscaler/grlscaler/gnn"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
@@ -71,13 +70,8 @@ func newChooser(parts *Parts, stream *rng.Stream, envs int) *chooser {
 	return &chooser{sampler: NewSampler(parts), stream: stream, logits: make([]float32, envs*parts.Width)}
 }
 
-// act draws an action for each row of logits (a tensor [envs, width], before masking) under its mask. logProbs
-// may be nil.
-func (a *chooser) act(s *gnn.Scope, logits gnn.Tensor, mask []bool, actions []int32, logProbs []float32) error {
-	s.CopyTo(a.logits, logits)
-	if err := s.Err(); err != nil {
-		return err
-	}
+// act draws an action for each row of a.logits (before masking) under its mask. logProbs may be nil.
+func (a *chooser) act(mask []bool, actions []int32, logProbs []float32) error {
 	width, parts := a.sampler.parts.Width, len(a.sampler.parts.NVec)
 	for e := range len(a.logits) / width {
 		logp, err := a.sampler.Sample(a.stream, a.logits[e*width:(e+1)*width], mask[e*width:(e+1)*width], actions[e*parts:(e+1)*parts])

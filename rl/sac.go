@@ -12,23 +12,18 @@ import (
 
 // sac is the learner of Discrete SAC. It runs on the torch thread.
 type sac struct {
-	cfg    *SACConfig
-	world  *world
-	expert sim.ExpertEnv // nil without a warm start
-	update *sacUpdater
-	actor  *network
-	// Both critics and both targets, in one set of weights each; with shared_critics a pair has one encoder.
-	critics, targets [2]*network
-	advice           *advice // nil unless the critics hear the expert
-	choose           *chooser
-	sampling         *rng.Stream
-	replay           *replay
-	updates, steps   int64
-	logged           int64   // steps at the last row
-	pull             float64 // weight of the imitation loss in this iteration
+	cfg            *SACConfig
+	world          *world
+	expert         sim.ExpertEnv // nil without a warm start
+	update         *sacUpdater
+	choose         *chooser
+	sampling       *rng.Stream
+	replay         *replay
+	updates, steps int64
+	logged         int64   // steps at the last row
+	pull           float64 // weight of the imitation loss in this iteration
 
 	// Memory of one step and one minibatch.
-	scope         *gnn.Scope
 	now           *sim.Obs // normalised present observations
 	actions       []int32
 	experts       []int32 // what the expert would do
@@ -44,7 +39,7 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 	a := &sac{
 		cfg: c, world: w, choose: newChooser(parts, rng.New(cfg.Seed, "policy"), w.envs),
 		sampling: rng.New(cfg.Seed, "replay"),
-		scope:    gnn.NewScope(), now: sim.NewObs(w.spec, w.envs), actions: make([]int32, w.envs*len(parts.NVec)),
+		now:      sim.NewObs(w.spec, w.envs), actions: make([]int32, w.envs*len(parts.NVec)),
 		returns: make([]float32, c.BatchSize), discounts: make([]float32, c.BatchSize), targetEntropy: make([]float32, c.BatchSize),
 	}
 	var err error
@@ -58,32 +53,21 @@ func newSAC(cfg *Config, w *world, parts *Parts) (*sac, error) {
 		return nil, err
 	}
 	a.batch = newBatch(a.replay, c.BatchSize, c.NStep, c.AdvisedCritics)
-	criticSpec := w.spec
-	if c.AdvisedCritics {
-		a.advice = newAdvice(w.spec)
-		criticSpec = a.advice.widened()
-	}
-	u := &sacUpdater{cfg: c, parts: parts, logAlpha: gnn.NewParams(rng.New(cfg.Seed, "alpha").Rand)}
-	u.actor = gnn.NewParams(rng.New(cfg.Seed, "weights", "actor").Rand)
-	if a.actor, err = newScorer(u.actor, "actor", cfg.Encoder, w.spec, 0.01); err != nil {
+	// The targets draw the same numbers as the critics, so they start as copies of them.
+	weights := func(path ...any) *gnn.Params { return gnn.NewParams(rng.New(cfg.Seed, path...).Rand) }
+	sets := [3]*gnn.Params{weights("weights", "actor"), weights("weights", "critics"), weights("weights", "critics")}
+	stripes, err := newSACStripes(cfg, w.spec, sets)
+	if err != nil {
 		return nil, err
 	}
-	if err := u.actor.Build(); err != nil {
+	a.update = &sacUpdater{
+		cfg: c, parts: parts, stripes: stripes, actor: sets[0], critics: sets[1], targets: sets[2], logAlpha: weights("alpha"),
+	}
+	a.update.logAlpha.Add("log_alpha", func(v []float32, _ []int64, _ *rand.Rand) { v[0] = float32(math.Log(c.Alpha)) }, 1)
+	if err := a.update.logAlpha.Build(); err != nil {
 		return nil, err
 	}
-	if u.critics, a.critics, err = newCritics(cfg, criticSpec); err != nil {
-		return nil, err
-	}
-	// The targets draw the same numbers, so they start as copies of the critics.
-	if u.targets, a.targets, err = newCritics(cfg, criticSpec); err != nil {
-		return nil, err
-	}
-	u.logAlpha.Add("log_alpha", func(v []float32, _ []int64, _ *rand.Rand) { v[0] = float32(math.Log(c.Alpha)) }, 1)
-	if err := u.logAlpha.Build(); err != nil {
-		return nil, err
-	}
-	a.update = u
-	return a, u.newOptimisers()
+	return a, a.update.newOptimisers()
 }
 
 // expertOf is the environment with its expert, which a warm start imitates.
@@ -92,23 +76,6 @@ func expertOf(env sim.VectorEnv, key string) (sim.ExpertEnv, error) {
 		return expert, nil
 	}
 	return nil, fmt.Errorf("%s: the environment %T has no expert; set %s.steps to 0", key, env, key)
-}
-
-// newCritics makes a set of weights with two networks that start differently.
-func newCritics(cfg *Config, spec *sim.EnvSpec) (*gnn.Params, [2]*network, error) {
-	var nets [2]*network
-	params := gnn.NewParams(rng.New(cfg.Seed, "weights", "critics").Rand)
-	for i, name := range []string{"q1", "q2"} {
-		var err error
-		if nets[i], err = newScorer(params, name, cfg.Encoder, spec, 1); err != nil {
-			return nil, nets, err
-		}
-		if cfg.SAC.SharedCritics && i == 0 {
-			nets[1] = nets[0].secondHead(params, "q2", cfg.Encoder, spec, 1)
-			break
-		}
-	}
-	return params, nets, params.Build()
 }
 
 // begin resets the environments.
@@ -146,7 +113,7 @@ func (a *sac) collect() (steps int, err error) {
 
 // askExpert notes what the expert would do, and lets it act in its share of the environments.
 func (a *sac) askExpert() error {
-	if a.pull == 0 && a.advice == nil {
+	if a.pull == 0 && !a.cfg.AdvisedCritics {
 		clear(a.experts) // the replay buffer keeps no advice that nobody asked for
 		return nil
 	}
@@ -160,13 +127,19 @@ func (a *sac) askExpert() error {
 
 // decide draws actions for the present observations.
 func (a *sac) decide() error {
-	s := a.scope
-	defer s.Reset()
-	var err error
-	gnn.NoGrad(func() {
-		err = a.choose.act(s, a.actor.logits(s, a.actor.load(s, a.now, a.world.envs)), a.now.Mask, a.actions, nil)
+	width := a.update.parts.Width
+	err := eachStripe(a.update.stripes, a.world.envs, func(st *sacStripe, from, to int) error {
+		s, obs := st.scope, rowsOf(a.world.spec, a.now, from, to-from)
+		defer s.Reset()
+		gnn.NoGrad(func() {
+			s.CopyTo(a.choose.logits[from*width:to*width], st.nets.actor.logits(s, st.nets.actor.load(s, &obs, to-from)))
+		})
+		return s.Err()
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return a.choose.act(a.now.Mask, a.actions, nil)
 }
 
 // learn does gradient_steps updates once enough has been collected. done is the share of the training that is over.
@@ -194,37 +167,16 @@ func (a *sac) learn(done float64) (map[string]float64, error) {
 
 // minibatch does one update on a sample of the replay buffer.
 func (a *sac) minibatch(rates float64) (sacStats, error) {
-	s, b, n, parts := a.scope, a.batch, len(a.batch.rows), a.update.parts
-	defer s.Reset()
+	b := a.batch
 	a.replay.sample(a.sampling, b)
 	a.world.normalize(b.obs)
 	a.world.normalize(b.next)
 	a.world.normalizeRewards(b.rewards)
 	nStep(a.cfg.Gamma, b.rewards, b.n, b.steps, b.ended, a.returns, a.discounts)
-	parts.targetEntropies(a.cfg.TargetEntropyScale, b.obs.Mask, a.targetEntropy)
-	rows, width := int64(n), int64(parts.Width)
-	batch := sacMinibatch{
-		mask: s.Bools(b.obs.Mask, rows, width), nextMask: s.Bools(b.next.Mask, rows, width),
-		actions: s.Int64s(b.actions, rows, int64(len(parts.NVec))),
-		returns: s.Float32s(a.returns, rows), discounts: s.Float32s(a.discounts, rows),
-		targetEntropy: s.Float32s(a.targetEntropy, rows), pull: a.pull,
-	}
-	if a.pull > 0 {
-		batch.experts = s.Int64s(b.experts, rows, int64(len(parts.NVec)))
-	}
-	// All networks read the same two batches of tensors.
-	obs, next := a.actor.load(s, b.obs, n), a.actor.load(s, b.next, n)
-	heard, heardNext := obs, next
-	if a.advice != nil {
-		heard, heardNext = a.advice.extend(s, obs, b.experts), a.advice.extend(s, next, b.advice)
-	}
-	both := func(nets [2]*network, x *gnn.Batch) func(*gnn.Scope) (gnn.Tensor, gnn.Tensor) {
-		return func(s *gnn.Scope) (gnn.Tensor, gnn.Tensor) { return twoLogits(s, nets, x) }
-	}
-	return a.update.step(s, rates, &batch, sacForward{
-		actor:     func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, obs) },
-		nextActor: func(s *gnn.Scope) gnn.Tensor { return a.actor.logits(s, next) },
-		critics:   both(a.critics, heard), nextTargets: both(a.targets, heardNext),
+	a.update.parts.targetEntropies(a.cfg.TargetEntropyScale, b.obs.Mask, a.targetEntropy)
+	return a.update.step(rates, len(b.rows), a.pull, func(st *sacStripe, from, to int) error {
+		st.load(a, from, to)
+		return st.scope.Err()
 	})
 }
 
@@ -233,7 +185,6 @@ func (a *sac) policy(st *state) { st.params("weights.", a.update.actor) }
 
 // close frees all tensors.
 func (a *sac) close() {
-	a.scope.Close()
 	a.update.close()
 }
 

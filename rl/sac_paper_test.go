@@ -40,6 +40,16 @@ func tableSAC(t *testing.T, cfg *SACConfig, nvec []int, logits, q1, q2 []float32
 	return u, sacForward{actor: pi, nextActor: pi, critics: both(u.critics), nextTargets: both(u.targets)}
 }
 
+// stepSAC does an update on a whole minibatch, in one stripe.
+func stepSAC(u *sacUpdater, s *gnn.Scope, b *sacMinibatch, f sacForward) (sacStats, error) {
+	own := s.Nested() // step frees what is in the stripe's scope
+	u.stripes = []*sacStripe{{actor: u.actor, critics: u.critics, targets: u.targets, scope: own}}
+	return u.step(1, int(b.returns.Shape()[0]), b.pull, func(st *sacStripe, _, _ int) error {
+		st.batch, st.forward = b, f
+		return nil
+	})
+}
+
 func sacConfig() SACConfig {
 	cfg := DefaultSAC()
 	cfg.Gamma, cfg.Alpha, cfg.AutoAlpha = 0.9, 0.5, false
@@ -111,7 +121,7 @@ func TestSACActorFollowsQ(t *testing.T) {
 		b := transition(s, 1, 0, 0, gnn.Tensor{})
 		b.mask = s.Bools([]bool{true, true, false}, 1, 3)
 		for range 20 {
-			if _, err := u.step(s, 1, b, f); err != nil {
+			if _, err := stepSAC(u, s, b, f); err != nil {
 				return err
 			}
 		}
@@ -139,7 +149,7 @@ func TestSACTemperature(t *testing.T) {
 				b := transition(s, 1, 0, 1, gnn.Tensor{})
 				b.targetEntropy = s.Full(c.target, 1)
 				before := u.alpha()
-				st, err := u.step(s, 1, b, f)
+				st, err := stepSAC(u, s, b, f)
 				if err != nil {
 					return err
 				}
@@ -159,7 +169,7 @@ func TestSACSoftUpdate(t *testing.T) {
 		cfg.Tau = 0.25
 		u, f := tableSAC(t, &cfg, []int{2}, make([]float32, 2), []float32{1, 1}, []float32{1, 1})
 		copy(u.targets.Values(), []float32{5, 5, 5, 5})
-		if _, err := u.step(s, 1, transition(s, 1, 0, 0, gnn.Tensor{}), f); err != nil {
+		if _, err := stepSAC(u, s, transition(s, 1, 0, 0, gnn.Tensor{}), f); err != nil {
 			return err
 		}
 		for i, w := range u.targets.Values() {

@@ -83,7 +83,8 @@ type sacForward struct {
 type sacUpdater struct {
 	cfg                     *SACConfig
 	parts                   *Parts
-	actor, critics, targets *gnn.Params
+	stripes                 []*sacStripe
+	actor, critics, targets *gnn.Params // of the first stripe
 	actorOpt, criticsOpt    *gnn.Adam
 	logAlpha                *gnn.Params // one number
 	alphaOpt                *gnn.Adam
@@ -108,6 +109,9 @@ func (u *sacUpdater) newOptimisers() error {
 
 // close frees weights and optimisers.
 func (u *sacUpdater) close() {
+	for _, st := range u.stripes[1:] {
+		st.close()
+	}
 	for _, a := range []*gnn.Adam{u.actorOpt, u.criticsOpt, u.alphaOpt} {
 		a.Close()
 	}
@@ -122,6 +126,17 @@ type sacStats struct {
 	Alpha                            float64 // after the update
 	Entropy, QMean                   float64
 	Imitation                        float64 // -log probability of the expert's actions; 0 where pull is 0
+	shortfall                        float64 // mean of target entropy less entropy
+}
+
+// add adds up the stripes' shares.
+func (st *sacStats) add(other *sacStats) {
+	st.CriticLoss += other.CriticLoss
+	st.ActorLoss += other.ActorLoss
+	st.Entropy += other.Entropy
+	st.QMean += other.QMean
+	st.Imitation += other.Imitation
+	st.shortfall += other.shortfall
 }
 
 // alpha is the temperature.
@@ -132,21 +147,40 @@ func (u *sacUpdater) alpha() float64 {
 	return math.Exp(float64(u.logAlpha.Values()[0]))
 }
 
-// step does one update: critics, actor (with the new critics), temperature, targets. rates scales the learning
-// rates. Runs on the torch thread.
-func (u *sacUpdater) step(s *gnn.Scope, rates float64, b *sacMinibatch, f sacForward) (sacStats, error) {
-	var st sacStats
-	alpha := u.alpha()
-	if err := u.stepCritics(s, rates, alpha, b, f, &st); err != nil {
-		return st, err
+// step does one update on rows transitions: critics, actor (with the new critics), temperature, targets. load puts a stripe's rows into
+// its batch and forward. rates scales the learning rates. Runs on the torch thread.
+func (u *sacUpdater) step(rates float64, rows int, pull float64, load func(st *sacStripe, from, to int) error) (sacStats, error) {
+	alpha, imitates := u.alpha(), math.IsInf(pull, 1)
+	for _, st := range u.stripes {
+		st.sums = sacStats{}
+		defer st.scope.Reset()
 	}
-	entropy, err := u.stepActor(s, rates, alpha, b, f, &st)
+	err := eachStripe(u.stripes, rows, func(st *sacStripe, from, to int) error {
+		if err := load(st, from, to); err != nil {
+			return err
+		}
+		st.share = float64(to-from) / float64(rows)
+		return u.criticGradients(st, alpha)
+	})
 	if err != nil {
-		return st, err
+		return sacStats{}, err
+	}
+	if err := u.descend(func(st *sacStripe) *gnn.Params { return st.critics }, u.criticsOpt, rates*u.cfg.QLearningRate); err != nil {
+		return sacStats{}, err
+	}
+	if err := eachStripe(u.stripes, rows, func(st *sacStripe, _, _ int) error { return u.actorGradients(st, alpha) }); err != nil {
+		return sacStats{}, err
+	}
+	if err := u.descend(func(st *sacStripe) *gnn.Params { return st.actor }, u.actorOpt, rates*u.cfg.PolicyLearningRate); err != nil {
+		return sacStats{}, err
+	}
+	var st sacStats
+	for _, part := range u.stripes {
+		st.add(&part.sums)
 	}
 	// An imitating policy has the entropy that the expert leaves it; the temperature waits until it counts.
-	if u.cfg.AutoAlpha && !math.IsInf(b.pull, 1) {
-		if err := u.stepAlpha(s, rates, entropy, b, &st); err != nil {
+	if u.cfg.AutoAlpha && !imitates {
+		if err := u.stepAlpha(rates, &st); err != nil {
 			return st, err
 		}
 	}
@@ -200,48 +234,49 @@ func (u *sacUpdater) valueOf(s *gnn.Scope, q, actions gnn.Tensor) gnn.Tensor {
 	return u.parts.sumParts(s, u.parts.Pick(s, u.parts.Split(s, q), actions))
 }
 
-// stepCritics does one step on mean((Q1(s, a) - y)^2) + mean((Q2(s, a) - y)^2).
-func (u *sacUpdater) stepCritics(outer *gnn.Scope, rates, alpha float64, b *sacMinibatch, f sacForward, st *sacStats) error {
-	s := outer.Nested()
+// criticGradients adds up a stripe's gradients of mean((Q1(s, a) - y)^2) + mean((Q2(s, a) - y)^2), the means being over all stripes.
+func (u *sacUpdater) criticGradients(st *sacStripe, alpha float64) error {
+	s := st.scope.Nested()
 	defer s.Close()
 	var y gnn.Tensor
-	gnn.NoGrad(func() { y = u.target(s, alpha, b, f) })
-	q1, q2 := f.critics(s)
-	v1, v2 := u.valueOf(s, q1, b.actions), u.valueOf(s, q2, b.actions)
-	loss := s.Add(s.Mean(s.Square(s.Sub(v1, y))), s.Mean(s.Square(s.Sub(v2, y))))
-	st.CriticLoss, st.QMean = s.Item(loss), s.Item(s.Mean(v1))
-	return u.descend(s, loss, u.critics, u.criticsOpt, rates*u.cfg.QLearningRate)
+	gnn.NoGrad(func() { y = u.target(s, alpha, st.batch, st.forward) })
+	q1, q2 := st.forward.critics(s)
+	v1, v2 := u.valueOf(s, q1, st.batch.actions), u.valueOf(s, q2, st.batch.actions)
+	loss := s.MulScalar(s.Add(s.Mean(s.Square(s.Sub(v1, y))), s.Mean(s.Square(s.Sub(v2, y)))), st.share)
+	st.sums.CriticLoss, st.sums.QMean = s.Item(loss), st.share*s.Item(s.Mean(v1))
+	st.critics.ZeroGrad()
+	s.Backward(loss)
+	return s.Err()
 }
 
-// stepActor does one step on the expectation over actions of alpha·log pi - Q, with the imitation loss beside it or in its
-// place, and returns the policy's entropies [B] before the step.
-func (u *sacUpdater) stepActor(outer *gnn.Scope, rates, alpha float64, b *sacMinibatch, f sacForward, st *sacStats) (gnn.Tensor, error) {
-	s := outer.Nested()
+// actorGradients adds up a stripe's gradients of the expectation over actions of alpha·log pi - Q, with the imitation loss beside it or
+// in its place, and the policy's entropies.
+func (u *sacUpdater) actorGradients(st *sacStripe, alpha float64) error {
+	s, b := st.scope.Nested(), st.batch
 	defer s.Close()
-	logp := u.parts.LogSoftmax(s, u.parts.Masked(s, f.actor(s), b.mask))
-	var entropy gnn.Tensor
+	logp := u.parts.LogSoftmax(s, u.parts.Masked(s, st.forward.actor(s), b.mask))
 	gnn.NoGrad(func() {
-		entropy = s.Neg(u.expect(s, logp, func(i int) gnn.Tensor { return logp[i] }))
-		st.Entropy = s.Item(s.Mean(entropy))
+		entropy := s.Neg(u.expect(s, logp, func(i int) gnn.Tensor { return logp[i] }))
+		st.sums.Entropy = st.share * s.Item(s.Mean(entropy))
+		st.sums.shortfall = st.share * s.Item(s.Mean(s.Sub(b.targetEntropy, entropy)))
 	})
 	var loss gnn.Tensor
 	if !math.IsInf(b.pull, 1) {
-		loss = u.actorLoss(s, alpha, logp, f)
-		st.ActorLoss = s.Item(loss)
+		loss = s.MulScalar(u.actorLoss(s, alpha, logp, st.forward), st.share)
+		st.sums.ActorLoss = s.Item(loss)
 	}
 	if b.pull > 0 {
-		imitation := s.Neg(s.Mean(u.parts.sumParts(s, u.parts.Pick(s, logp, b.experts))))
-		st.Imitation = s.Item(imitation)
+		imitation := s.MulScalar(s.Neg(s.Mean(u.parts.sumParts(s, u.parts.Pick(s, logp, b.experts)))), st.share)
+		st.sums.Imitation = s.Item(imitation)
 		if loss.IsNone() {
 			loss = imitation
 		} else {
 			loss = s.Add(loss, s.MulScalar(imitation, b.pull))
 		}
 	}
-	if err := u.descend(s, loss, u.actor, u.actorOpt, rates*u.cfg.PolicyLearningRate); err != nil {
-		return gnn.Tensor{}, err
-	}
-	return s.Keep(entropy, outer), outer.Err()
+	st.actor.ZeroGrad()
+	s.Backward(loss)
+	return s.Err()
 }
 
 // actorLoss is the mean over the batch of the expectation over actions of alpha·log pi - Q.
@@ -258,31 +293,25 @@ func (u *sacUpdater) actorLoss(s *gnn.Scope, alpha float64, logp []gnn.Tensor, f
 	return loss
 }
 
-// stepAlpha moves the temperature so that the entropy approaches the target: up where it is below.
-func (u *sacUpdater) stepAlpha(outer *gnn.Scope, rates float64, entropy gnn.Tensor, b *sacMinibatch, st *sacStats) error {
-	s := outer.Nested()
-	defer s.Close()
-	shortfall := s.Mean(s.Sub(b.targetEntropy, entropy))
-	logAlpha := u.logAlpha.All()[0].T
-	loss := s.Neg(s.Sum(s.Mul(logAlpha, shortfall)))
+// stepAlpha moves the temperature so that the entropy approaches the target: up where it is below. Its loss is -log alpha·shortfall, or, in
+// the form of means, -alpha·shortfall over the number of actions.
+func (u *sacUpdater) stepAlpha(rates float64, st *sacStats) error {
+	logAlpha := float64(u.logAlpha.Values()[0])
+	st.AlphaLoss = -logAlpha * st.shortfall
+	slope := -st.shortfall
 	if u.cfg.Form == SACMean {
-		loss = s.DivScalar(s.Neg(s.Sum(s.Mul(s.Exp(logAlpha), shortfall))), float64(u.parts.Width))
+		slope *= math.Exp(logAlpha) / float64(u.parts.Width)
+		st.AlphaLoss = slope
 	}
-	st.AlphaLoss = s.Item(loss)
-	u.logAlpha.ZeroGrad()
-	s.Backward(loss)
-	if err := s.Err(); err != nil {
-		return err
-	}
+	u.logAlpha.Grads()[0] = float32(slope)
 	return u.alphaOpt.Step(rates * u.cfg.AlphaLearningRate)
 }
 
-// descend does one optimiser step on a loss, with the gradient's norm clipped where max_grad_norm is set.
-func (u *sacUpdater) descend(s *gnn.Scope, loss gnn.Tensor, params *gnn.Params, opt *gnn.Adam, lr float64) error {
-	params.ZeroGrad()
-	s.Backward(loss)
-	if err := s.Err(); err != nil {
-		return err
+// descend does one optimiser step on a set of weights, whose gradients the stripes have, with the norm clipped where max_grad_norm is set.
+func (u *sacUpdater) descend(of func(*sacStripe) *gnn.Params, opt *gnn.Adam, lr float64) error {
+	params := of(u.stripes[0])
+	for _, st := range u.stripes[1:] {
+		params.AddGrads(of(st))
 	}
 	if u.cfg.MaxGradNorm > 0 {
 		params.ClipGradNorm(u.cfg.MaxGradNorm)

@@ -66,7 +66,7 @@ func TestSACPull(t *testing.T) {
 			b.experts, b.pull = s.Int64s([]int64{1}, 1, 1), c.pull
 			before := u.alpha()
 			for range 20 {
-				if _, err := u.step(s, 1, b, f); err != nil {
+				if _, err := stepSAC(u, s, b, f); err != nil {
 					return err
 				}
 			}

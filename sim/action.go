@@ -128,12 +128,10 @@ func (a *Actions) Mask(v *View, dst []bool) {
 			a.maskTuples(v, s, row)
 			continue
 		}
-		b, spec := &a.bounds[s], v.Services[s].Spec-a.cfg.MaxDelta
 		deltas := row[:a.nd]
 		for d := range deltas {
-			deltas[d] = uint(spec+d-b.minReplicas) <= uint(b.maxReplicas-b.minReplicas) // one comparison for both bounds
+			deltas[d] = a.deltaAllowed(v, s, d-a.cfg.MaxDelta)
 		}
-		deltas[a.cfg.MaxDelta] = true
 		a.maskQuotas(v, s, row[a.nd:a.nd+a.nq])
 		if a.np > 1 {
 			a.maskPools(v, s, row[a.nd+a.nq:])
@@ -170,10 +168,30 @@ func (a *Actions) maskTuples(v *View, s int, row []bool) {
 	}
 }
 
+// deltaAllowed tells whether a change of so many units leads somewhere that one unit less does not.
 func (a *Actions) deltaAllowed(v *View, s, delta int) bool {
-	b := &a.bounds[s]
-	n := v.Services[s].Spec + delta
-	return delta == 0 || (n >= b.minReplicas && n <= b.maxReplicas)
+	b, spec := &a.bounds[s], v.Services[s].Spec
+	unit := changeUnit(spec)
+	switch {
+	case delta > 0:
+		return spec+(delta-1)*unit < b.maxReplicas
+	case delta < 0:
+		return spec+(delta+1)*unit > b.minReplicas
+	}
+	return true
+}
+
+// unitsOfWhole is how many units of change a service has at least: up to twice as many replicas a unit is one.
+const unitsOfWhole = 12
+
+// changeUnit is how many replicas one unit of an action is when so many are wanted: one for services of up to 23, a twelfth of
+// larger ones, so that a decision reaches as far for pods by the hundred as for a few.
+func changeUnit(spec int) int { return max(1, spec/unitsOfWhole) }
+
+// after is the wanted replicas after a change of so many units, within the service's bounds.
+func (a *Actions) after(v *View, s, delta int) int {
+	b, spec := &a.bounds[s], v.Services[s].Spec
+	return min(max(spec+delta*changeUnit(spec), b.minReplicas), b.maxReplicas)
 }
 
 // quotaAfter is the quota after factor q: whole millicores, as Kubernetes keeps them.
@@ -284,7 +302,7 @@ func (a *Actions) request(v *View, s, d, q, p int, dst []ScaleRequest) []ScaleRe
 	}
 	r := ScaleRequest{Service: s, Replicas: KeepReplicas, Pool: AnyPool}
 	if delta != 0 {
-		r.Replicas = v.Services[s].Spec + delta
+		r.Replicas = a.after(v, s, delta)
 	}
 	if delta > 0 && a.np > 1 {
 		r.Pool = p

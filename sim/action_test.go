@@ -309,3 +309,85 @@ func TestActionConfigMistakes(t *testing.T) {
 		}
 	}
 }
+
+// A unit of change is one replica for small services and a twelfth of large ones; steps end at the bounds, and all that lies between them
+// can be come by.
+func TestChangeUnits(t *testing.T) {
+	app := hundredPods(t)
+	cfg := DefaultActionConfig()
+	cfg.MaxDelta, cfg.QuotaSteps = 6, []float64{1}
+	a, v := NewActions(app, cfg), NewView(app)
+	mask := make([]bool, a.Spec().PerService)
+	for spec, unit := range map[int]int{1: 1, 12: 1, 23: 1, 24: 2, 60: 5, 119: 9, 120: 10} {
+		v.Services[0].Spec, v.Services[0].QuotaMillis = spec, app.Services[0].CPULimitMillis
+		a.Mask(v, mask)
+		last := spec
+		for d := 0; d <= 2*cfg.MaxDelta; d++ {
+			requests, _, err := a.Requests(v, []int32{int32(d), 0}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := min(max(spec+(d-cfg.MaxDelta)*unit, 1), 120)
+			got := spec
+			if len(requests) > 0 {
+				got = requests[0].Replicas
+			}
+			if got != want {
+				t.Errorf("%d pods, choice %d: %d pods, want %d", spec, d, got, want)
+			}
+			// Allowed is what the choice one unit nearer to none does not do already.
+			nearer := min(max(spec+(d-cfg.MaxDelta-sign(d-cfg.MaxDelta))*unit, 1), 120)
+			if allowed := d == cfg.MaxDelta || want != nearer; mask[d] != allowed {
+				t.Errorf("%d pods, choice %d leads to %d: allowed %v", spec, d, want, mask[d])
+			}
+			last = got
+		}
+		if spec >= 60 && last < spec*3/2 && last != 120 {
+			t.Errorf("%d pods: six units lead to %d", spec, last)
+		}
+		for n := 1; n <= 120; n++ { // the expert never ends below, and comes as near as a unit
+			d := a.towards(v, 0, n)
+			if d == -cfg.MaxDelta || d == cfg.MaxDelta {
+				continue
+			}
+			if got := a.after(v, 0, d); got < n || got >= n+unit {
+				t.Errorf("%d pods, %d wanted: %d", spec, n, got)
+			}
+		}
+	}
+}
+
+func sign(x int) int {
+	switch {
+	case x < 0:
+		return -1
+	case x > 0:
+		return 1
+	}
+	return 0
+}
+
+// hundredPods is one service of 1 to 120 pods.
+func hundredPods(t *testing.T) *App {
+	t.Helper()
+	app, err := DecodeApp(strings.NewReader(`format: 1
+name: pods
+services:
+  - name: web
+    cpu_request_m: 100
+    cpu_limit_m: 200
+    mem_request_mib: 64
+    mem_limit_mib: 128
+    replicas: {min: 1, max: 120}
+    operations:
+      - {name: get, cpu_ms: 1}
+endpoints:
+  - {name: page, op: web.get, weight: 1, slo_ms: 100}
+pools:
+  - {name: general, nodes: 1, cpu_m: 64000, mem_mib: 64000, price_per_core_hour: 0.04}
+`), "pods.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}

@@ -59,7 +59,7 @@ func (a *Agent) Reset(app *App, _ uint64) error {
 		a.gym = newGymHPA(app, a.cfg.Reward)
 	} else {
 		a.actions = NewActions(app, a.cfg.Action)
-		a.observer = NewObserver(app, a.actions)
+		a.observer = NewObserver(app, a.actions).hiding(a.cfg.Hide)
 	}
 	a.view = NewView(app)
 	a.obs = NewObs(a.Spec(), 1)

@@ -228,7 +228,7 @@ type clusterTask struct {
 
 func newClusterTask(app *App, cfg *EnvConfig) *clusterTask {
 	a := NewActions(app, cfg.Action)
-	return &clusterTask{cfg: cfg, actions: a, observer: NewObserver(app, a)}
+	return &clusterTask{cfg: cfg, actions: a, observer: NewObserver(app, a).hiding(cfg.Hide)}
 }
 
 func (t *clusterTask) spec() *EnvSpec { return t.observer.Spec() }

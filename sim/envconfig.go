@@ -58,6 +58,9 @@ type EnvConfig struct {
 	Metrics MetricsConfig `yaml:"metrics"`
 
 	Variation VariationConfig `yaml:"variation"`
+
+	// Hide lists features that observations show as 0, as services.announced or scalars.entry_peak: for finding out what they are worth.
+	Hide []string `yaml:"hide,omitempty"`
 }
 
 // GymHPAConfig configures kind gym_hpa.
@@ -118,6 +121,11 @@ func (c *EnvConfig) Validate() error {
 		bad(s != "" && !slices.Contains(c.Scenarios[:i], s), "scenarios[%d]: %q is empty or given twice", i, s)
 	}
 	c.RandomApps.check(c, bad)
+	for i, name := range c.Hide {
+		bad(c.Kind == KindCluster, "hide: only for kind %s; this is %s", KindCluster, c.Kind)
+		_, _, ok := findFeature(name)
+		bad(ok, "hide[%d]: unknown feature %q; write services.NAME, nodes.NAME, edges.NAME or scalars.NAME (docs/training.md lists them)", i, name)
+	}
 	bad(c.TraceScale > 0 && c.TraceScale <= 1e6, "trace_scale: %v; must be above 0 and at most 1e6", c.TraceScale)
 	bad(c.NumEnvs >= 1 && c.NumEnvs <= 4096, "num_envs: %d; must be from 1 to 4096", c.NumEnvs)
 	bad(c.Workers >= 0 && c.Workers <= 1024, "workers: %d; must be from 0 (one for each core) to 1024", c.Workers)
@@ -143,7 +151,12 @@ type RandomAppsConfig struct {
 	ServicesMin int    `yaml:"services_min"` // of the smallest; sizes are spread evenly
 	ServicesMax int    `yaml:"services_max"` // of the largest
 	Seed        uint64 `yaml:"seed"`         // names them
+	// Wide is how many more there are of one to three services with up to 120 replicas each.
+	Wide int `yaml:"wide"`
 }
+
+// All is how many applications there are.
+func (r *RandomAppsConfig) All() int { return r.Count + r.Wide }
 
 // Bounds of what can be drawn in a reasonable time.
 const (
@@ -164,6 +177,7 @@ func (r *RandomAppsConfig) check(c *EnvConfig, bad func(ok bool, format string, 
 		return
 	}
 	bad(r.Count >= 1 && r.Count <= mostRandomApps, "random_apps.count: %d; must be from 1 to %d", r.Count, mostRandomApps)
+	bad(r.Wide >= 0 && r.Wide <= mostRandomApps, "random_apps.wide: %d; must be from 0 to %d", r.Wide, mostRandomApps)
 	bad(r.ServicesMin >= leastRandomServices && r.ServicesMin <= mostRandomServices, "random_apps.services_min: %d; must be from %d to %d", r.ServicesMin, leastRandomServices, mostRandomServices)
 	bad(r.ServicesMax >= r.ServicesMin && r.ServicesMax <= mostRandomServices, "random_apps.services_max: %d; must be from services_min (%d) to %d", r.ServicesMax, r.ServicesMin, mostRandomServices)
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -63,7 +64,7 @@ func (e *Env) expert(action []int32) error {
 	now := time.Duration(e.session.Tick()) * Tick
 	best, largest := -1, 0
 	for s := range e.app.Services {
-		delta := min(max(e.oracle.want(s, now)-t.view.Services[s].Spec, -t.cfg.Action.MaxDelta), t.cfg.Action.MaxDelta)
+		delta := t.actions.towards(t.view, s, e.oracle.want(s, now))
 		if t.cfg.Action.Mode == ActionJoint {
 			t.actions.choose(t.view, s, delta, action)
 		} else if best < 0 && delta != 0 || delta > max(largest, 0) || largest < 0 && delta < largest {
@@ -74,6 +75,17 @@ func (e *Env) expert(action []int32) error {
 		t.actions.chooseOne(t.view, best, largest, action)
 	}
 	return nil
+}
+
+// towards is the change, in units, that brings the wanted replicas of s to n or as little above as it can; or as far as one decision reaches.
+func (a *Actions) towards(v *View, s, n int) int {
+	spec := v.Services[s].Spec
+	unit := changeUnit(spec)
+	delta := n - spec
+	if unit > 1 {
+		delta = int(math.Ceil(float64(n-spec) / float64(unit)))
+	}
+	return min(max(delta, -a.cfg.MaxDelta), a.cfg.MaxDelta)
 }
 
 // choose writes the parts of service s in mode joint: a change of replicas, the quota as it is, the first pool with room.

@@ -3,6 +3,7 @@ package sim
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ var (
 		// saturated caller lets through now. In replicas, at their present limit.
 		"announced",       // / max replicas, at most 4
 		"announced_busy",  // / wanted replicas, at most 4: their utilisation to come
-		"announced_gap",   // (announced - wanted) / 4, from -2 to 2
+		"announced_gap",   // (announced - wanted) / 4 units of change, from -2 to 2
 		"announced_trend", // the same for the load of the next scrape, if it goes on rising as from the last to this one
 	}
 	// NodeFeatures of one cluster node.
@@ -76,6 +77,7 @@ type Observer struct {
 	spec    EnvSpec
 	traits  []observedTraits // [service]
 	maxCost float64
+	hidden  []hiddenFeature
 	// cpu[e*services+s] is the CPU (millicore-seconds) that a request at endpoint e costs service s, wake-ups left out.
 	cpu []float64
 }
@@ -172,7 +174,54 @@ func (o *Observer) Observe(v *View, decisionsLeft float64, row *Obs) {
 	out[7] = logScale(c.EntryPeak)
 	out[8] = feature(float64(c.SinceLastAction)/float64(sinceActionCap), 0, 1)
 	out[9] = feature(decisionsLeft, 0, 1)
+	o.hide(row)
 	o.actions.Mask(v, row.Mask)
+}
+
+// featureGroups are the parts of an observation that have named features.
+var featureGroups = []struct {
+	name     string
+	features []string
+	of       func(*Obs) []float32
+}{
+	{"services", ServiceFeatures, func(o *Obs) []float32 { return o.Services }},
+	{"nodes", NodeFeatures, func(o *Obs) []float32 { return o.Nodes }},
+	{"edges", EdgeFeatures, func(o *Obs) []float32 { return o.Edges }},
+	{"scalars", ScalarFeatures, func(o *Obs) []float32 { return o.Scalars }},
+}
+
+// hiddenFeature is a feature that is shown as 0.
+type hiddenFeature struct{ group, index int }
+
+// findFeature finds GROUP.NAME.
+func findFeature(name string) (group, index int, ok bool) {
+	part, feature, _ := strings.Cut(name, ".")
+	for g := range featureGroups {
+		if i := slices.Index(featureGroups[g].features, feature); featureGroups[g].name == part && i >= 0 {
+			return g, i, true
+		}
+	}
+	return 0, 0, false
+}
+
+// hiding is o with the listed features shown as 0; names that are unknown are left out.
+func (o *Observer) hiding(names []string) *Observer {
+	for _, name := range names {
+		if g, i, ok := findFeature(name); ok {
+			o.hidden = append(o.hidden, hiddenFeature{g, i})
+		}
+	}
+	return o
+}
+
+func (o *Observer) hide(row *Obs) {
+	for _, h := range o.hidden {
+		group := &featureGroups[h.group]
+		values := group.of(row)
+		for i := h.index; i < len(values); i += len(group.features) {
+			values[i] = 0
+		}
+	}
 }
 
 // service writes the features of one service, whose announced CPU (millicores) and the entry's rise are given.
@@ -201,8 +250,9 @@ func (o *Observer) service(s int, x *ServiceView, announced, rise float64, out [
 	need, wanted := ratio(announced, x.QuotaMillis), float64(x.Spec)
 	out[16] = feature(need*t.perReplica, 0, 4)
 	out[17] = feature(ratio(need, wanted), 0, 4)
-	out[18] = feature((need-wanted)/4, -2, 2)
-	out[19] = feature((need*rise-wanted)/4, -2, 2)
+	reach := 4 * float64(changeUnit(x.Spec))
+	out[18] = feature((need-wanted)/reach, -2, 2)
+	out[19] = feature((need*rise-wanted)/reach, -2, 2)
 }
 
 // feature clamps to [lo, hi]; what is not a number becomes lo.

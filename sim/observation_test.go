@@ -2,6 +2,8 @@ package sim
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,5 +120,52 @@ func TestObservationAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { o.Observe(v, 1, obs) }); n != 0 {
 			t.Errorf("%s: %v allocations", mode, n)
 		}
+	}
+}
+
+// Hidden features are 0 in every row, and nothing else changes.
+func TestHiddenFeatures(t *testing.T) {
+	app := onlineBoutique(t)
+	cfg := DefaultEnvConfig()
+	cfg.Hide = []string{"services.announced", "edges.rate", "scalars.decisions_left"}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	actions := NewActions(app, cfg.Action)
+	plain, hiding := NewObserver(app, actions), NewObserver(app, actions).hiding(cfg.Hide)
+	v := NewView(app)
+	for e := range v.Entry {
+		v.Entry[e] = 50
+	}
+	for s := range v.Services {
+		v.Services[s].QuotaMillis, v.Services[s].Spec, v.Services[s].Ready = 100, 1, 1
+	}
+	for e := range v.Edges {
+		v.Edges[e].RPS = 10
+	}
+	want, got := NewObs(plain.Spec(), 1), NewObs(plain.Spec(), 1)
+	plain.Observe(v, 1, want)
+	hiding.Observe(v, 1, got)
+	hidden := 0
+	for g := range featureGroups {
+		group := &featureGroups[g]
+		a, b := group.of(want), group.of(got)
+		for i := range a {
+			name := group.name + "." + group.features[i%len(group.features)]
+			if slices.Contains(cfg.Hide, name) {
+				if hidden++; b[i] != 0 || a[i] == 0 {
+					t.Errorf("%s: %v, shown %v", name, b[i], a[i])
+				}
+			} else if a[i] != b[i] {
+				t.Errorf("%s: %v, shown %v", name, b[i], a[i])
+			}
+		}
+	}
+	if want := len(app.Services) + len(app.Edges) + 1; hidden != want {
+		t.Errorf("%d numbers hidden, want %d", hidden, want)
+	}
+	cfg.Hide = []string{"services.colour"}
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), `hide[0]: unknown feature "services.colour"`) {
+		t.Errorf("%v", err)
 	}
 }

@@ -25,17 +25,43 @@ const tries = 5000
 //
 // The fluid engine's response is measured on the way, which takes about a tenth of a second for each service.
 func New(seed uint64, i, services int) (*sim.App, []byte, error) {
-	name := fmt.Sprintf("random-%d-%d", seed, i)
+	return draw(fmt.Sprintf("random-%d-%d", seed, i), services, narrow(pace(i)), func(try int) *rng.Stream { return rng.New(seed, "application", i, services, try) })
+}
+
+// NewWide is New for applications of the other kind that is common: one to three services, in this order, with up to 120 replicas each
+// on large nodes, visits of up to 20 ms and SLOs up to 30 times what an idle system needs.
+func NewWide(seed uint64, i int) (*sim.App, []byte, error) {
+	services := 1 + i%3
+	return draw(fmt.Sprintf("wide-%d-%d", seed, i), services, wide, func(try int) *rng.Stream { return rng.New(seed, "wide-application", i, try) })
+}
+
+// kind is what sets one kind of application apart from another.
+type kind struct {
+	paceLow, paceHigh  float64 // factor on all times
+	leastMax, mostMax  int     // largest replicas of a service
+	logMax             bool    // every octave of them is as likely
+	sloHigh            float64 // loosest SLO, in p95s of an idle system
+	nodeMilli, nodeMiB float64
+}
+
+// narrow has times of one pace.
+func narrow(pace float64) kind {
+	return kind{paceLow: pace, paceHigh: pace, leastMax: 4, mostMax: 10, sloHigh: 10, nodeMilli: 3900, nodeMiB: 14000}
+}
+
+var wide = kind{paceLow: 0.1, paceHigh: 2.5, leastMax: 10, mostMax: 120, logMax: true, sloHigh: 30, nodeMilli: 31800, nodeMiB: 120000}
+
+func draw(name string, services int, k kind, stream func(try int) *rng.Stream) (*sim.App, []byte, error) {
 	for try := range tries {
-		r := rng.New(seed, "application", i, services, try)
+		r := stream(try)
 		d, ok := NewDraft(r, services, 1+r.IntN(5))
 		if !ok {
 			continue
 		}
-		a := provision(d, pace(i))
+		a := provision(d, k)
 		app, err := sim.DecodeApp(strings.NewReader(a.yaml(name)), name+".yaml")
 		if err != nil {
-			return nil, nil, fmt.Errorf("random application %d of seed %d: %w", i, seed, err)
+			return nil, nil, fmt.Errorf("random application %s: %w", name, err)
 		}
 		if !a.promise(app) {
 			continue
@@ -45,12 +71,13 @@ func New(seed uint64, i, services int) (*sim.App, []byte, error) {
 		}
 		return app, []byte(a.yaml(name)), nil
 	}
-	return nil, nil, fmt.Errorf("random application %d of seed %d: no draw of %d services fits the bounds", i, seed, services)
+	return nil, nil, fmt.Errorf("random application %s: no draw of %d services fits the bounds", name, services)
 }
 
 // application is a draft with all that its file says beside the graph.
 type application struct {
 	*Draft
+	kind  kind
 	given []resources
 	sloMs []float64
 }
@@ -71,9 +98,8 @@ type resources struct {
 // that start after 0 to 20 s and come every 5 or 10 s.
 const (
 	leastLimitM, mostLimitM = 50, 2000
-	leastMax, mostMax       = 4, 10 // largest replicas
-	slowestMs               = 300   // p95 of an endpoint on an idle system
-	provisionSD             = 0.5   // of the logarithms of limits around what the common load asks for
+	slowestMs               = 300 // p95 of an endpoint on an idle system
+	provisionSD             = 0.5 // of the logarithms of limits around what the common load asks for
 )
 
 // fastest is how much quicker the quickest applications are than the slowest: caches and stores answer 20,000 requests/s where others
@@ -88,14 +114,22 @@ func pace(i int) float64 {
 }
 
 // provision gives the services their resources.
-func provision(d *Draft, pace float64) *application {
-	a := &application{Draft: d, given: make([]resources, len(d.Services)), sloMs: make([]float64, len(d.Endpoints))}
+func provision(d *Draft, k kind) *application {
+	pace := k.paceLow
+	if k.paceHigh > pace {
+		pace = d.LogUniform(k.paceLow, k.paceHigh)
+	}
+	a := &application{Draft: d, kind: k, given: make([]resources, len(d.Services)), sloMs: make([]float64, len(d.Endpoints))}
 	pick := func(v ...float64) float64 { return v[d.R.IntN(len(v))] }
 	for i := range a.given {
 		s, x := &d.Services[i], &a.given[i]
 		s.lighten(pace)
 		s.BaseM = Round(d.LogUniform(0.2, 8))
-		x.max = leastMax + d.R.IntN(mostMax-leastMax+1)
+		if k.logMax {
+			x.max = int(d.LogUniform(float64(k.leastMax), float64(k.mostMax)+1))
+		} else {
+			x.max = k.leastMax + d.R.IntN(k.mostMax-k.leastMax+1)
+		}
 		if d.R.Float64() < 0.7 {
 			x.wake, x.sleepMs = Round(0.05+1.15*d.R.Float64()), pick(0, 0.3)
 		}
@@ -168,7 +202,7 @@ func (a *application) promise(app *sim.App) bool {
 		return false
 	}
 	for e, ms := range p95 {
-		if a.sloMs[e] = Round(max(20, ms*a.LogUniform(2.5, 10))); ms > slowestMs {
+		if a.sloMs[e] = Round(max(20, ms*a.LogUniform(2.5, a.kind.sloHigh))); ms > slowestMs {
 			return false
 		}
 	}
@@ -211,9 +245,9 @@ func (a *application) yaml(name string) string {
 		}
 		p("  - {name: e%d, op: s0.o%d, weight: %v, slo_ms: %v}", e, e, Round(w), slo)
 	}
-	// Room for the largest replicas of everything and a tenth more, on four-core machines with 16 GiB.
-	nodes := 1 + int(math.Ceil(1.1*max(cpu/3900, mem/14000)))
-	p("pools:\n  - {name: general, nodes: %d, cpu_m: 3900, mem_mib: 14000, price_per_core_hour: 0.04}", nodes)
+	// Room for the largest replicas of everything and a tenth more.
+	nodes := 1 + int(math.Ceil(1.1*max(cpu/a.kind.nodeMilli, mem/a.kind.nodeMiB)))
+	p("pools:\n  - {name: general, nodes: %d, cpu_m: %v, mem_mib: %v, price_per_core_hour: 0.04}", nodes, a.kind.nodeMilli, a.kind.nodeMiB)
 	return b.String()
 }
 

@@ -86,6 +86,32 @@ func TestApplications(t *testing.T) {
 	}
 }
 
+// Wide applications have one to three services and pods by the ten and hundred, on few large nodes.
+func TestWideApplications(t *testing.T) {
+	most := 0
+	for i := range 3 {
+		app, text, err := randomapp.NewWide(3, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := sim.DecodeApp(bytes.NewReader(text), "text")
+		if err != nil || !reflect.DeepEqual(read.Services, app.Services) || !reflect.DeepEqual(read.Endpoints, app.Endpoints) {
+			t.Errorf("application %d is not the one of its text: %v", i, err)
+		}
+		if len(app.Services) != 1+i%3 || len(app.Warnings) > 0 {
+			t.Errorf("application %d: %d services, warnings %v", i, len(app.Services), app.Warnings)
+		}
+		for _, s := range app.Services {
+			if most = max(most, s.MaxReplicas); s.MinReplicas != 1 || s.MaxReplicas < 10 || s.MaxReplicas > 120 {
+				t.Errorf("application %d: %d to %d replicas", i, s.MinReplicas, s.MaxReplicas)
+			}
+		}
+	}
+	if most < 60 {
+		t.Errorf("none has more than %d replicas", most)
+	}
+}
+
 func TestReproducible(t *testing.T) {
 	_, a, err := randomapp.New(5, 1, 5)
 	if err != nil {
