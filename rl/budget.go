@@ -15,6 +15,9 @@ import (
 // What counts is what the trained policy will do, which takes the most probable action. So the first half of the environments acts
 // like that: their violations move the multiplier, and the policy learns nothing from their rewards. The other half explores.
 //
+// These have the application and the metrics as they are configured, none of their variations: the budget is for that application, and what
+// varies violates more.
+//
 // What is learnt from is reward - multiplier · share, share being an interval's late or failed requests over the mean number of requests
 // in an interval of its episode (sim.ViolationEnv).
 type BudgetConfig struct {
@@ -51,12 +54,22 @@ type budget struct {
 	mean       float64 // of the shares, the newest weighing most
 }
 
+func greedyEnvs(envs int) int { return max(1, envs/2) }
+
+// GreedyEnvs is how many environments, the first, act as the trained policy will, so that the budget can be measured on them; 0 without one.
+func (c *Config) GreedyEnvs() int {
+	if c.PPO == nil || c.PPO.Budget.Violations == 0 {
+		return 0
+	}
+	return greedyEnvs(c.Env.NumEnvs)
+}
+
 func newBudget(cfg *BudgetConfig, w *world) (*budget, error) {
 	env, ok := w.env.(sim.ViolationEnv)
 	if !ok {
 		return nil, fmt.Errorf("ppo.budget: the environment %T does not count violations; set ppo.budget.violations to 0", w.env)
 	}
-	return &budget{cfg: cfg, env: env, share: make([]float32, w.envs), greedy: max(1, w.envs/2), multiplier: cfg.Multiplier, mean: cfg.Violations}, nil
+	return &budget{cfg: cfg, env: env, share: make([]float32, w.envs), greedy: greedyEnvs(w.envs), multiplier: cfg.Multiplier, mean: cfg.Violations}, nil
 }
 
 // charge takes the last step's violations off its rewards.
