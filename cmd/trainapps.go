@@ -102,7 +102,23 @@ func (t *trainingPart) worlds(cfg *rl.Config) ([]sim.EnvWorld, error) {
 		})
 	}
 	wg.Wait()
-	return worlds, errors.Join(errs...)
+	return measuredWorlds(worlds, cfg), errors.Join(errs...)
+}
+
+// measuredWorlds puts the environments that measure a budget, if there is one, into the application and the metrics as they are.
+func measuredWorlds(worlds []sim.EnvWorld, cfg *rl.Config) []sim.EnvWorld {
+	greedy := cfg.GreedyEnvs()
+	if greedy == 0 {
+		return worlds
+	}
+	all := make([]sim.EnvWorld, cfg.Env.NumEnvs)
+	for i := range all {
+		if all[i] = worlds[i%len(worlds)]; i < greedy {
+			all[i] = worlds[0]
+			all[i].Exact = true
+		}
+	}
+	return all
 }
 
 // drawParts draws the applications that a configuration asks for, on all cores: most of the time goes into measuring how each departs

@@ -208,6 +208,7 @@ func (st *state) budget(b *budget) {
 	if b != nil {
 		scalar(st, "budget.multiplier", &b.multiplier)
 		scalar(st, "budget.mean", &b.mean)
+		scalar(st, "budget.rollouts", &b.rollouts)
 	}
 }
 

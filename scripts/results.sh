@@ -1,5 +1,5 @@
 #!/bin/sh
-# What docs/results.md shows: trains each configuration with five seeds, the ablations with three, draws the learning curves, and runs the
+# What docs/results.md shows: trains each configuration and the ablations with five seeds, draws the learning curves, and runs the
 # benchmarks. A second call goes on where the first was stopped. SEEDS and WHAT narrow it down:
 #
 #	SEEDS="1 2" WHAT="train curves" sh scripts/results.sh
@@ -36,14 +36,27 @@ case " $what " in *" train "*)
 	;;
 esac
 
-# Each ablation takes one thing away from gat_ppo, or from mlp_ppo.
+# Each ablation takes one thing away from gat_ppo or mlp_ppo. Those of graphs are of fewer seeds: they take three times as long.
+history=scalars.entry_before_2,scalars.entry_before_3,scalars.entry_before_4,scalars.entry_peak,scalars.entry_change,services.load_change,services.announced_trend
+announced=services.announced,services.announced_busy,services.announced_gap,services.announced_trend
 case " $what " in *" ablate "*)
-	for seed in 1 2 3; do
-		both "no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
-		both "no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
-		both "four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
-		both "delta-2-s$seed" mlp_ppo --seed "$seed" --set env.action.max_delta=2
-		both "select-s$seed" mlp_ppo --seed "$seed" --set env.action.mode=select
+	for seed in $seeds; do
+		both "mlp-no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
+		both "mlp-no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
+		both "mlp-four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
+		both "mlp-no-history-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$history]"
+		both "mlp-no-announced-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$announced]"
+		both "mlp-delta-2-s$seed" mlp_ppo --seed "$seed" --set env.action.max_delta=2
+		for n in 1 4 11; do
+			both "mlp-select-$n-s$seed" mlp_ppo --seed "$seed" --set env.action.mode=select --set env.action.decisions_per_interval=$n
+		done
+	done
+	for seed in $(echo "$seeds" | cut -d" " -f1-${GRAPH_SEEDS:-2}); do
+		both "gat-no-calls-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true
+		both "gat-no-announced-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$announced]"
+		both "gat-no-calls-no-announced-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true --set "env.hide=[$announced]"
+		both "gat-no-history-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$history]"
+		both "gat-no-warm-start-s$seed" gat_ppo --seed "$seed" --set ppo.warm_start.steps=0
 	done
 	wait
 	;;
@@ -76,7 +89,7 @@ esac
 case " $what " in *" benchmark "*)
 	# shellcheck disable=SC2086
 	bin/grlscaler benchmark --cfgs '' --seeds 3 --engine des --out results/seeds --controllers "$(policies $cfgs)hpa:tuned,oracle" >"$docs/seeds.txt"
-	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/ablations --controllers "$(policies mlp_ppo no-warm-start no-variation four-scenarios delta-2 select)oracle" >"$docs/ablations.txt"
+	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/ablations --controllers "$(policies mlp_ppo gat_ppo mlp-no-warm-start mlp-no-variation mlp-four-scenarios mlp-no-history mlp-no-announced mlp-delta-2 mlp-select-1 mlp-select-4 mlp-select-11 gat-no-calls gat-no-announced gat-no-calls-no-announced gat-no-history gat-no-warm-start)oracle" >"$docs/ablations.txt"
 	bin/grlscaler benchmark --suite headline --out results/headline >"$docs/headline.txt"
 	bin/grlscaler benchmark --suite incidents --engine des --out results/incidents --controllers policy:gat_ppo,policy:mlp_ppo >"$docs/incidents.txt" || true
 	;;

@@ -44,6 +44,7 @@ type EnvWorld struct {
 	App       *App
 	Source    LoadSource
 	NewEngine func() (Engine, error)
+	Exact     bool // metrics are as configured, whatever [VariationConfig] says
 }
 
 // NewVariedEnv makes n environments (0: cfg.NumEnvs), of which number i is in world i mod len(worlds). The applications have the same
@@ -56,7 +57,9 @@ func NewVariedEnv(cfg EnvConfig, n int, worlds []EnvWorld) (*VecEnv, error) {
 			return nil, fmt.Errorf("engine of environment %d: %w", i, err)
 		}
 		own := cfg
-		own.Metrics = cfg.Variation.metricsOf(cfg.Metrics, i)
+		if !w.Exact {
+			own.Metrics = cfg.Variation.metricsOf(cfg.Metrics, i)
+		}
 		return NewEnv(w.App, own, w.Source, engine, i)
 	}, func() string { return worlds[0].Source.Name() })
 }
