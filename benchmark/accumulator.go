@@ -23,11 +23,11 @@ type Accumulator struct {
 	allocated, slack        float64 // price-weighted integrals of Slack
 	replicas, cores, priced float64
 
-	pools     []PoolUse // in millicore-seconds until Pools converts them
-	places    []float64 // [service*pools+pool] share of the service's pods there
-	prices    []float64 // price of a core-hour where each service runs
-	lastReady []int     // ready replicas at the end of the previous tick, -1 before the first
-	pending   []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
+	pools   []PoolUse // in millicore-seconds until Pools converts them
+	tick    tickSums
+	places  []float64 // [service*pools+pool] share of the service's pods there
+	prices  []float64 // price of a core-hour where each service runs
+	pending []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
 
 	all    sim.Histogram   // all endpoints, all counted windows
 	window []sim.Histogram // one per endpoint: the present control interval
@@ -51,7 +51,7 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		pools:     make([]PoolUse, len(app.Pools)),
 		places:    make([]float64, len(app.Services)*len(app.Pools)),
 		prices:    make([]float64, len(app.Services)),
-		lastReady: make([]int, len(app.Services)),
+		tick:      newTickSums(len(app.Services), len(app.Pools)),
 		pending:   make([]float64, len(app.Services)),
 		window:    make([]sim.Histogram, len(app.Endpoints)),
 		lost:      make([]float64, len(app.Endpoints)),
@@ -66,7 +66,7 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		}
 	}
 	for s := range a.prices {
-		a.prices[s], a.lastReady[s] = cheapest, -1
+		a.prices[s] = cheapest
 		a.places[s*len(app.Pools)+cheap] = 1
 	}
 	for i := range a.pools {
@@ -106,41 +106,12 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		a.ticks++
 		a.balance.ticks++
 	}
-	for s := range t.State.Services {
-		v, svc := &t.State.Services[s], &a.app.Services[s]
-		if !a.onePrice {
-			a.updatePrice(t.State, s)
-		}
-		if len(a.pools) > 1 {
-			a.updatePlaces(t.State, s)
-		}
-		// The state is that of the tick's end. Pods are removed at the start of a tick and become ready at its
-		// end, so what served throughout is the smaller of the two counts.
-		ready := v.Ready
-		if a.lastReady[s] >= 0 {
-			ready = min(ready, a.lastReady[s])
-		}
-		a.lastReady[s] = v.Ready
-		if !t.Counted {
-			continue
-		}
-		weight := a.weight(s)
-		allocated := float64(v.Ready+v.Starting) * v.RequestMillis
-		held := allocated + float64(v.Terminating)*v.RequestMillis
-		a.replicas += float64(v.Ready + v.Starting)
-		a.cores += held
-		a.priced += a.prices[s] * held
-		a.allocated += weight * allocated
-		a.pending[s] += weight * allocated
-		supply, demand := float64(ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis
-		a.balance.tick(s, supply, demand, weight, svc.CPURequestMillis)
-		for p := range a.pools {
-			u, there := &a.pools[p], a.places[s*len(a.pools)+p]
-			u.Supply += there * supply
-			u.Needed += there * demand
-			u.Missing += there * math.Max(demand-supply, 0)
-			u.Held += there * held
-		}
+	if !a.tick.hold(t) {
+		a.flush()
+		a.work(t)
+	}
+	if t.Counted {
+		a.tick.run++
 	}
 	if t.State.Window > 0 {
 		for s := range t.State.Services { // of the warm-up too: what follows started from it
@@ -148,6 +119,7 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		}
 	}
 	if t.Counted && t.State.Window > 0 {
+		a.flush()
 		a.endWindow(t)
 	}
 }
@@ -211,6 +183,7 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	if !r.Counted {
 		return
 	}
+	a.flush()
 	a.intervals++
 	a.reward += r.Reward
 	violated := false
@@ -248,6 +221,7 @@ const millicoreSecondsPerCoreHour = 1000 * float64(time.Hour/time.Second)
 
 // Pools returns what the run came to by node pool.
 func (a *Accumulator) Pools() []PoolUse {
+	a.flush()
 	out := slices.Clone(a.pools)
 	for i := range out {
 		for _, x := range []*float64{&out[i].Supply, &out[i].Needed, &out[i].Missing, &out[i].Held} {
@@ -259,6 +233,7 @@ func (a *Accumulator) Pools() []PoolUse {
 
 // Metrics returns what the run came to.
 func (a *Accumulator) Metrics() Metrics {
+	a.flush()
 	m := Metrics{
 		Seconds: a.ticks * sim.Tick.Seconds(), Requests: a.offered,
 		SLOViolation: share(a.late+a.failed, a.offered), ErrorRate: share(a.failed, a.offered),

@@ -34,35 +34,56 @@ func newSupplyDemand(services int) supplyDemand {
 	return supplyDemand{services: make([]serviceBalance, services)}
 }
 
-// tick adds one tick of service i. unit is the CPU request of one nominal replica: where nothing is needed
+// balanceTick is what one tick adds to a service's integrals, over and under without and with the weight.
+type balanceTick struct {
+	supply, demand              float64
+	weightedS, weightedD        float64
+	over, under                 float64
+	weightedOver, weightedUnder float64
+	thetaU, thetaO              float64
+}
+
+// newBalanceTick works one tick out. unit is the CPU request of one nominal replica: where nothing is needed
 // (a service that may scale to zero), the shares of theta are of one replica rather than of nothing.
-func (b *supplyDemand) tick(i int, supply, demand, weight, unit float64) {
-	v := &b.services[i]
+func newBalanceTick(supply, demand, weight, unit float64) balanceTick {
 	over, under := math.Max(supply-demand, 0), math.Max(demand-supply, 0)
-	v.supply += weight * supply
-	v.demand += weight * demand
-	v.over += weight * over
-	v.under += weight * under
+	t := balanceTick{supply: supply, demand: demand, weightedS: weight * supply, weightedD: weight * demand, over: over, under: under,
+		weightedOver: weight * over, weightedUnder: weight * under}
 	base := demand
 	if base <= 0 {
 		base = unit
 	}
 	if base > 0 {
-		v.thetaU += under / base
-		v.thetaO += over / base
+		t.thetaU, t.thetaO = under/base, over/base
 	}
+	return t
+}
+
+// add adds n ticks of service i, one after the other.
+func (b *supplyDemand) add(i int, t *balanceTick, n int) {
+	v := &b.services[i]
+	supply, demand, over, under, thetaU, thetaO := v.supply, v.demand, v.over, v.under, v.thetaU, v.thetaO
+	for range n {
+		supply += t.weightedS
+		demand += t.weightedD
+		over += t.weightedOver
+		under += t.weightedUnder
+		thetaU += t.thetaU
+		thetaO += t.thetaO
+	}
+	v.supply, v.demand, v.over, v.under, v.thetaU, v.thetaO = supply, demand, over, under, thetaU, thetaO
 	switch {
-	case under > 0:
-		v.tauU++
-		v.lag++
-	case over > 0:
-		v.tauO++
+	case t.under > 0:
+		v.tauU += float64(n)
+		v.lag += float64(n)
+	case t.over > 0:
+		v.tauO += float64(n)
 	}
-	if under == 0 && v.lag > 0 {
+	if t.under == 0 && v.lag > 0 {
 		b.lags = append(b.lags, v.lag)
 		v.lag = 0
 	}
-	v.lastS, v.lastD = supply, demand
+	v.lastS, v.lastD = t.supply, t.demand
 }
 
 // interval ends a control interval of the given seconds, the sampling step of the instability.

@@ -318,7 +318,12 @@ func (e *episodes) take(i int) (*sim.Episode, func(), error) {
 	sh := e.by[g]
 	e.mu.Unlock()
 	source, seed, _ := e.plan.place(i)
-	sh.once.Do(func() { sh.err = e.plan.Sources[source].Source.Episode(e.plan.Seeds[seed], &sh.ep) })
+	sh.once.Do(func() {
+		sh.err = e.plan.Sources[source].Source.Episode(e.plan.Seeds[seed], &sh.ep)
+		if sh.err == nil && sh.left > 1 {
+			sh.ep.Arrivals = sim.DrawArrivals(e.plan.App, &sh.ep, e.plan.Seeds[seed])
+		}
+	})
 	if sh.err != nil {
 		return nil, nil, sh.err
 	}
