@@ -39,7 +39,7 @@ type Fluid struct {
 	held      []int      // services whose share is not 1
 	backlog   []float64  // [op] visits waiting
 	backlogMs []float64  // [service] CPU ms that its backlog stands for
-	podCPU    []float64  // [service] CPU of a ready pod over the last window
+	servedCPU []float64  // [service] CPU of a ready pod over the last window
 	holdMs    []float64  // [service] how long a visit holds a worker but for its work and backlogs below it (room)
 	workMs    []float64  // [service] and its work, on a core of its own
 	anyWaits  bool
@@ -116,7 +116,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	for s := range f.ages {
 		f.ages[s].windows = make([]agedWindow, 0, maxAges)
 	}
-	f.backlogMs, f.holdMs, f.workMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
+	f.backlogMs, f.holdMs, f.workMs, f.servedCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
 	f.ops, f.own, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO), make([]float64, nO)
 	f.stations = make([]float64, 0, nS)
 	f.entering, f.outflow, f.share, f.held = make([]float64, nO), make([]float64, nO), make([]float64, nS), make([]int, 0, nS)
@@ -170,7 +170,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.bunch.of)
 	clear(f.opVisits)
 	clear(f.workMs)
-	clear(f.podCPU)
+	clear(f.servedCPU)
 	clear(f.completed)
 	clear(f.strands)
 	f.anyWaits = false
@@ -415,6 +415,22 @@ func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
 			p := &f.cl.pods[s][i]
 			dst = append(dst, PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt,
 				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: f.usedBy(s, p)})
+		}
+	}
+	return dst
+}
+
+// podCPU appends what each pod used in the last window.
+func (f *Fluid) podCPU(dst []float64) []float64 {
+	for s := range f.cl.pods {
+		alike := f.cl.capacity[s].cold <= 1+1e-9 && !f.traits[s].worksOn
+		for i := range f.cl.pods[s] {
+			p := &f.cl.pods[s][i]
+			if alike && p.phase == PodReady {
+				dst = append(dst, f.servedCPU[s])
+				continue
+			}
+			dst = append(dst, f.usedBy(s, p))
 		}
 	}
 	return dst

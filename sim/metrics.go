@@ -221,7 +221,7 @@ func (m *Metrics) addWindow(st *State) {
 		m.bad += e.Late + e.Failed
 	}
 	if m.pods != nil {
-		m.pods.addWindow(st.At, w*Tick.Seconds())
+		m.pods.addWindow(st)
 	}
 }
 
