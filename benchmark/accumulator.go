@@ -189,7 +189,7 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	violated := false
 	for e := range a.window {
 		h := &a.window[e]
-		violated = violated || p95WithFailures(h, a.lost[e]) > a.app.Endpoints[e].SLOMs
+		violated = violated || p95Above(h, a.lost[e], a.app.Endpoints[e].SLOMs)
 		a.all.Merge(h)
 		h.Reset()
 		a.lost[e] = 0
@@ -203,17 +203,17 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	a.spanned = spanSums{violations, a.offered}
 }
 
-// p95WithFailures is the 95th percentile in ms when failed requests are later than all others: infinite when more
-// than 5 % failed, 0 when there was no request.
-func p95WithFailures(h *sim.Histogram, failed float64) float64 {
+// p95Above tells whether the 95th percentile is above ms when failed requests are later than all others: so where more
+// than 5 % failed, and not where there was no request.
+func p95Above(h *sim.Histogram, failed, ms float64) bool {
 	ended := h.Count() + failed
 	switch {
 	case ended <= 0:
-		return 0
+		return false
 	case h.Count() <= 0 || 0.95*ended > h.Count():
-		return math.Inf(1)
+		return true
 	default:
-		return h.QuantileMs(0.95 * ended / h.Count())
+		return h.QuantileAbove(0.95*ended/h.Count(), ms)
 	}
 }
 

@@ -274,17 +274,19 @@ func TestRecordingATickAllocatesNothing(t *testing.T) {
 // took 95 ms; of the completed alone it would be 92.15 ms.
 func TestP95CountsFailedRequestsAsLast(t *testing.T) {
 	var h sim.Histogram
-	if got := p95WithFailures(&h, 0); got != 0 {
-		t.Errorf("no requests: %g, want 0", got)
+	if p95Above(&h, 0, 0) {
+		t.Error("without a request the percentile is above 0")
 	}
 	for ms := 1.0; ms <= 97; ms++ {
 		h.Add(ms, 1)
 	}
-	if got := p95WithFailures(&h, 3); math.Abs(got-95) > 1 { // a bucket is 2 % wide
-		t.Errorf("3 failed: %g, want 95", got)
-	}
-	if got := p95WithFailures(&h, 6); !math.IsInf(got, 1) {
-		t.Errorf("6 of 103 failed: %g, want infinite", got)
+	for _, c := range []struct {
+		failed, ms float64
+		want       bool
+	}{{3, 94, true}, {3, 96, false}, {3, 200, false}, {0, 91, true}, {0, 93.2, false}, {6, 1e6, true}} { // a bucket is 2 % wide
+		if got := p95Above(&h, c.failed, c.ms); got != c.want {
+			t.Errorf("%g failed: above %g ms is %v, want %v", c.failed, c.ms, got, c.want)
+		}
 	}
 }
 
