@@ -23,11 +23,12 @@ type Accumulator struct {
 	allocated, slack        float64 // price-weighted integrals of Slack
 	replicas, cores, priced float64
 
-	pools   []PoolUse // in millicore-seconds until Pools converts them
-	tick    tickSums
-	places  []float64 // [service*pools+pool] share of the service's pods there
-	prices  []float64 // price of a core-hour where each service runs
-	pending []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
+	pools      []PoolUse // in millicore-seconds until Pools converts them
+	tick       tickSums
+	places     []float64 // [service*pools+pool] share of the service's pods there
+	prices     []float64 // price of a core-hour where each service runs
+	anyPending bool      // some of pending is not 0
+	pending    []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
 
 	all    sim.Histogram   // all endpoints, all counted windows
 	window []sim.Histogram // one per endpoint: the present control interval
@@ -112,6 +113,7 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 	}
 	if t.Counted {
 		a.tick.run++
+		a.tick.fresh++
 	}
 	if t.State.Window > 0 {
 		for s := range t.State.Services { // of the warm-up too: what follows started from it
@@ -119,7 +121,7 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		}
 	}
 	if t.Counted && t.State.Window > 0 {
-		a.flush()
+		a.allocate()
 		a.endWindow(t)
 	}
 }
@@ -168,6 +170,7 @@ func (a *Accumulator) endWindow(t *sim.TickRecord) {
 		a.slack += math.Max(a.pending[s]-used, 0)
 		a.pending[s] = 0
 	}
+	a.anyPending = false
 	for e := range t.State.Endpoints {
 		v := &t.State.Endpoints[e]
 		a.offered += v.Offered
@@ -183,7 +186,6 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	if !r.Counted {
 		return
 	}
-	a.flush()
 	a.intervals++
 	a.reward += r.Reward
 	violated := false

@@ -34,9 +34,8 @@ func newSupplyDemand(services int) supplyDemand {
 	return supplyDemand{services: make([]serviceBalance, services)}
 }
 
-// balanceTick is what one tick adds to a service's integrals, over and under without and with the weight.
+// balanceTick is what one tick adds to a service's integrals, over and under also without the weight.
 type balanceTick struct {
-	supply, demand              float64
 	weightedS, weightedD        float64
 	over, under                 float64
 	weightedOver, weightedUnder float64
@@ -47,7 +46,7 @@ type balanceTick struct {
 // (a service that may scale to zero), the shares of theta are of one replica rather than of nothing.
 func newBalanceTick(supply, demand, weight, unit float64) balanceTick {
 	over, under := math.Max(supply-demand, 0), math.Max(demand-supply, 0)
-	t := balanceTick{supply: supply, demand: demand, weightedS: weight * supply, weightedD: weight * demand, over: over, under: under,
+	t := balanceTick{weightedS: weight * supply, weightedD: weight * demand, over: over, under: under,
 		weightedOver: weight * over, weightedUnder: weight * under}
 	base := demand
 	if base <= 0 {
@@ -62,28 +61,45 @@ func newBalanceTick(supply, demand, weight, unit float64) balanceTick {
 // add adds n ticks of service i, one after the other.
 func (b *supplyDemand) add(i int, t *balanceTick, n int) {
 	v := &b.services[i]
-	supply, demand, over, under, thetaU, thetaO := v.supply, v.demand, v.over, v.under, v.thetaU, v.thetaO
-	for range n {
-		supply += t.weightedS
-		demand += t.weightedD
-		over += t.weightedOver
-		under += t.weightedUnder
-		thetaU += t.thetaU
-		thetaO += t.thetaO
-	}
-	v.supply, v.demand, v.over, v.under, v.thetaU, v.thetaO = supply, demand, over, under, thetaU, thetaO
+	supply, demand := v.supply, v.demand
 	switch {
 	case t.under > 0:
+		under, theta := v.under, v.thetaU
+		for range n {
+			supply += t.weightedS
+			demand += t.weightedD
+			under += t.weightedUnder
+			theta += t.thetaU
+		}
+		v.under, v.thetaU = under, theta
 		v.tauU += float64(n)
 		v.lag += float64(n)
 	case t.over > 0:
+		over, theta := v.over, v.thetaO
+		for range n {
+			supply += t.weightedS
+			demand += t.weightedD
+			over += t.weightedOver
+			theta += t.thetaO
+		}
+		v.over, v.thetaO = over, theta
 		v.tauO += float64(n)
+	default:
+		for range n {
+			supply += t.weightedS
+			demand += t.weightedD
+		}
 	}
+	v.supply, v.demand = supply, demand
 	if t.under == 0 && v.lag > 0 {
 		b.lags = append(b.lags, v.lag)
 		v.lag = 0
 	}
-	v.lastS, v.lastD = t.supply, t.demand
+}
+
+// last notes the supply and demand of the latest tick.
+func (b *supplyDemand) last(i int, supply, demand float64) {
+	b.services[i].lastS, b.services[i].lastD = supply, demand
 }
 
 // interval ends a control interval of the given seconds, the sampling step of the instability.

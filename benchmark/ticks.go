@@ -15,10 +15,13 @@ type tickSums struct {
 	counted bool
 	settled bool // the next tick, of the same pods and need, adds the same
 	run     int  // ticks not yet added
+	fresh   int  // of these, those not yet in Accumulator.pending
 
 	services  []serviceTick
-	pools     []PoolUse // [service*pools+pool]
-	lastReady []int     // ready replicas at the end of the previous tick, -1 before the first
+	pools     []poolTick // [service*pools+pool]
+	lastReady []int      // ready replicas at the end of the previous tick, -1 before the first
+	ofWindow  int        // ticks of which inWindow is the sum, 0 for none
+	inWindow  []float64  // [service] allocated in so many ticks of a window
 }
 
 // serviceTick is the part of one service.
@@ -27,8 +30,11 @@ type serviceTick struct {
 	balance                           balanceTick
 }
 
+// poolTick is its part in one pool.
+type poolTick struct{ supply, needed, missing, held float64 }
+
 func newTickSums(services, pools int) tickSums {
-	x := tickSums{services: make([]serviceTick, services), pools: make([]PoolUse, services*pools), lastReady: make([]int, services)}
+	x := tickSums{services: make([]serviceTick, services), pools: make([]poolTick, services*pools), lastReady: make([]int, services), inWindow: make([]float64, services)}
 	for s := range x.lastReady {
 		x.lastReady[s] = -1
 	}
@@ -44,7 +50,7 @@ func (x *tickSums) hold(t *sim.TickRecord) bool {
 // work finds what a tick adds.
 func (a *Accumulator) work(t *sim.TickRecord) {
 	x := &a.tick
-	x.version, x.counted, x.settled = t.State.Version(), t.Counted, true
+	x.version, x.counted, x.settled, x.ofWindow = t.State.Version(), t.Counted, true, 0
 	x.needed = append(x.needed[:0], t.Needed...)
 	for s := range t.State.Services {
 		v, svc := &t.State.Services[s], &a.app.Services[s]
@@ -73,15 +79,44 @@ func (a *Accumulator) work(t *sim.TickRecord) {
 			replicas: float64(v.Ready + v.Starting), held: held, priced: a.prices[s] * held, allocated: weight * allocated,
 			balance: newBalanceTick(supply, demand, weight, svc.CPURequestMillis),
 		}
+		a.balance.last(s, supply, demand)
 		for p := range a.pools {
 			there := a.places[s*len(a.pools)+p]
-			x.pools[s*len(a.pools)+p] = PoolUse{Supply: there * supply, Needed: there * demand, Missing: there * max(demand-supply, 0), Held: there * held}
+			x.pools[s*len(a.pools)+p] = poolTick{there * supply, there * demand, there * max(demand-supply, 0), there * held}
 		}
 	}
 }
 
+// allocate adds the ticks counted so far to what is allocated in the present window.
+func (a *Accumulator) allocate() {
+	x := &a.tick
+	n := x.fresh
+	x.fresh = 0
+	if n == 0 {
+		return
+	}
+	if a.anyPending || n != x.ofWindow {
+		for s := range x.services {
+			sum := a.pending[s]
+			for range n {
+				sum += x.services[s].allocated
+			}
+			a.pending[s] = sum
+		}
+		x.ofWindow = 0
+		if !a.anyPending {
+			x.ofWindow = n
+			copy(x.inWindow, a.pending)
+		}
+	} else {
+		copy(a.pending, x.inWindow)
+	}
+	a.anyPending = true
+}
+
 // flush adds the ticks counted so far.
 func (a *Accumulator) flush() {
+	a.allocate()
 	x := &a.tick
 	n := x.run
 	if n == 0 {
@@ -100,25 +135,21 @@ func (a *Accumulator) flush() {
 	}
 	a.replicas, a.cores, a.priced, a.allocated = replicas, cores, priced, allocated
 	for s := range x.services {
-		v := &x.services[s]
-		pending := a.pending[s]
-		for range n {
-			pending += v.allocated
-		}
-		a.pending[s] = pending
-		a.balance.add(s, &v.balance, n)
+		a.balance.add(s, &x.services[s].balance, n)
 	}
+	pools := len(a.pools)
 	for p := range a.pools {
-		u := a.pools[p]
+		u := &a.pools[p]
+		supply, needed, missing, held := u.Supply, u.Needed, u.Missing, u.Held
 		for range n {
-			for i := p; i < len(x.pools); i += len(a.pools) {
+			for i := p; i < len(x.pools); i += pools {
 				v := &x.pools[i]
-				u.Supply += v.Supply
-				u.Needed += v.Needed
-				u.Missing += v.Missing
-				u.Held += v.Held
+				supply += v.supply
+				needed += v.needed
+				missing += v.missing
+				held += v.held
 			}
 		}
-		a.pools[p] = u
+		u.Supply, u.Needed, u.Missing, u.Held = supply, needed, missing, held
 	}
 }
