@@ -28,6 +28,8 @@ type Fluid struct {
 	// settled tells that the last window was stationary, without a backlog: while intensities and capacity stay the same
 	// its solution holds, and only what follows from arrivals is counted anew.
 	settled bool
+	// roomy tells that no workers bind at that solution.
+	roomy bool
 
 	load      []serviceLoad
 	perf      []servicePerf
@@ -224,7 +226,7 @@ func (f *Fluid) closeWindow() {
 	dt := float64(f.ticks) * Tick.Seconds()
 	same := f.rates(dt)
 	same = f.prepare() && same
-	if same && f.settled && !f.anyWorkersBind() {
+	if same && f.settled && f.hasRoom() {
 		f.arrivals()
 		f.pass()
 	} else {
@@ -294,7 +296,7 @@ func (f *Fluid) solve(dt float64) {
 			f.failRefused()
 		}
 	}
-	f.settled = !overloaded && f.cl.refusing == 0
+	f.settled, f.roomy = !overloaded && f.cl.refusing == 0, false
 	composeTimes(f.app, f.x, &f.tree, f.perf, f.ops, f.endpoints, f.own)
 	f.answer()
 	f.reportServices()
@@ -360,6 +362,12 @@ func (f *Fluid) anyWorkersBind() bool {
 		}
 	}
 	return false
+}
+
+// hasRoom is whether no workers bind at the solution that is kept: looked at once, as nothing that it depends on changes while it is.
+func (f *Fluid) hasRoom() bool {
+	f.roomy = f.roomy || !f.anyWorkersBind()
+	return f.roomy
 }
 
 // workerRPS is how many visits/s the workers of service s allow.

@@ -147,7 +147,8 @@ func (p *podMetrics) addWindow(st *State) {
 // scrape gives every pod that runs a point, and those with two a sample.
 func (p *podMetrics) scrape(st *State, sc *scrape) {
 	p.refresh(st)
-	sc.pods = sc.pods[:0]
+	sc.pods = slices.Grow(sc.pods[:0], len(p.list))[:len(p.list)]
+	n := 0
 	for i := range p.list {
 		pod, use := &p.list[i], &p.use[i]
 		if pod.Phase == PodPending {
@@ -157,7 +158,9 @@ func (p *podMetrics) scrape(st *State, sc *scrape) {
 		if p.cfg.Noise > 0 {
 			cpuFactor, memFactor = noiseFactor(p.noise, p.cfg.Noise), noiseFactor(p.noise, p.cfg.Noise)
 		}
-		s := podSample{id: pod.ID, window: p.cfg.Interval}
+		s := &sc.pods[n]
+		n++
+		s.id, s.window, s.hasSample = pod.ID, p.cfg.Interval, false
 		switch age := st.At - pod.StartedAt; {
 		case use.points > 0:
 			s.hasSample = true
@@ -178,8 +181,8 @@ func (p *podMetrics) scrape(st *State, sc *scrape) {
 		if p.dropped[pod.Service] {
 			s.hasSample = false
 		}
-		sc.pods = append(sc.pods, s)
 	}
+	sc.pods = sc.pods[:n]
 }
 
 // view fills the pods of v, grouped by service, by ID within a service.
@@ -197,10 +200,11 @@ func (p *podMetrics) view(st *State, sc *scrape, v *View) {
 	for i := range p.list {
 		pod := &p.list[i]
 		s := &st.Services[pod.Service]
-		out := PodView{
-			ID: pod.ID, Phase: pod.Phase, CreatedAt: pod.CreatedAt, StartedAt: pod.StartedAt, ReadyChangedAt: pod.ReadyChangedAt,
-			RequestMillis: s.RequestMillis, MemRequestMiB: p.app.Services[pod.Service].MemRequestMiB,
-		}
+		out := &v.Pods[v.PodStart[pod.Service]]
+		v.PodStart[pod.Service]++
+		out.ID, out.Phase, out.CreatedAt, out.StartedAt, out.ReadyChangedAt = pod.ID, pod.Phase, pod.CreatedAt, pod.StartedAt, pod.ReadyChangedAt
+		out.RequestMillis, out.MemRequestMiB = s.RequestMillis, p.app.Services[pod.Service].MemRequestMiB
+		out.HasSample, out.SampleAt, out.SampleWindow, out.CPUMillis, out.MemMiB = false, 0, 0, 0, 0
 		if sc != nil {
 			for k < len(sc.pods) && sc.pods[k].id < pod.ID {
 				k++
@@ -210,8 +214,6 @@ func (p *podMetrics) view(st *State, sc *scrape, v *View) {
 				out.HasSample, out.SampleAt, out.SampleWindow, out.CPUMillis, out.MemMiB = true, sc.at, x.window, x.cpu, x.mem
 			}
 		}
-		v.Pods[v.PodStart[pod.Service]] = out
-		v.PodStart[pod.Service]++
 	}
 	// PodStart[s] now holds the end of service s: shift by one.
 	copy(v.PodStart[1:], v.PodStart[:len(st.Services)])
