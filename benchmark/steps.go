@@ -3,6 +3,7 @@ package benchmark
 import (
 	"bytes"
 	"strconv"
+	"time"
 
 	"github.com/grlscaler/grlscaler/sim"
 )
@@ -70,6 +71,10 @@ func (r *stepRecorder) RecordTick(t *sim.TickRecord) {
 	if r.start < 0 {
 		r.start = (t.At - sim.Tick).Seconds()
 	}
+	interval := t.At - time.Duration(t.Tick%sim.TicksPerInterval+1)*sim.Tick // its beginning
+	if !r.span.holds(interval.Seconds() - r.start) {
+		return
+	}
 	for s := range r.services {
 		r.services[s].needed = max(r.services[s].needed, t.Needed[s])
 	}
@@ -101,10 +106,10 @@ func (r *stepRecorder) RecordInterval(i *sim.IntervalRecord) {
 	if !i.Counted {
 		return
 	}
-	defer r.next()
 	if !r.span.holds(i.From.Seconds() - r.start) {
 		return
 	}
+	defer r.next()
 	at := formatFixed(i.To.Seconds()-r.start, 0)
 	var all sim.ServiceState
 	requests, used := 0.0, 0.0

@@ -146,8 +146,8 @@ func (l *latency) addTo(h *Histogram, weight float64) {
 	}
 	// The last thousandth: up to what one in 100,000 exceeds.
 	last := at.edge
-	for _, p := range [...]float64{0.9997, 0.99997} {
-		x := last
+	x := last
+	for _, p := range [...]float64{0.9997, 0.99997} { // what the first has not reached is too low for the second as well
 		for l.tailBeyond(x, &logs) > 1-p && x < 100*last {
 			x *= 1.05
 		}
