@@ -79,6 +79,9 @@ func NewAccumulator(app *sim.App) *Accumulator {
 	return a
 }
 
+// WithoutReasons is true: metrics do not depend on why.
+func (a *Accumulator) WithoutReasons() bool { return true }
+
 // RecordDecision counts scale actions and reversals.
 func (a *Accumulator) RecordDecision(d *sim.DecisionRecord) {
 	if !d.Counted {

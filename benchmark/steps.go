@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"time"
 
@@ -168,6 +169,14 @@ func (rs recorders) RecordDecision(d *sim.DecisionRecord) {
 	for _, r := range rs {
 		r.RecordDecision(d)
 	}
+}
+
+// WithoutReasons is true if no one needs them.
+func (rs recorders) WithoutReasons() bool {
+	return !slices.ContainsFunc(rs, func(r sim.Recorder) bool {
+		x, ok := r.(sim.Reasonless)
+		return !ok || !x.WithoutReasons()
+	})
 }
 
 func (rs recorders) RecordTick(t *sim.TickRecord) {

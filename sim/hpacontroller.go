@@ -43,7 +43,8 @@ type HPA struct {
 	values     []int64      // of external metrics
 	perPod     []hpa.Sample // of pods metrics
 	inputs     hpa.Inputs
-	decision   hpa.Decision // here, so that handing it to Observe does not allocate
+	decisions  []hpa.Decision // the last of each service
+	synced     []int          // services of the last Decide
 	reasons    []Reason
 	labels     [][]string // of the metrics of each service
 }
@@ -86,6 +87,7 @@ func (h *HPA) WatchesPods() bool { return true }
 // Reset makes fresh HPAs, created at time 0. All mistakes in their objects are reported at once.
 func (h *HPA) Reset(app *App, _ uint64) error {
 	n := len(app.Services)
+	h.synced = h.synced[:0]
 	if h.app == app {
 		for s, c := range h.services {
 			if c != nil {
@@ -98,6 +100,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 		}
 		return nil
 	}
+	h.decisions = make([]hpa.Decision, n)
 	h.app, h.services, h.due, h.readers, h.labels = nil, make([]*hpa.Controller, n), make([]time.Duration, n), make([][]metricReader, n), make([][]string, n)
 	var errs []error
 	for s := range app.Services {
@@ -167,14 +170,14 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 	if len(v.PodStart) != len(h.services)+1 {
 		return dst, fmt.Errorf("controller %s: the view shows no pods, which an HPA counts; the caller must ask for them (PodWatcher)", h.name)
 	}
-	h.reasons = h.reasons[:0]
+	h.synced = h.synced[:0]
 	for s, c := range h.services {
 		if c == nil || v.At < h.due[s] {
 			continue
 		}
 		h.due[s] = v.At + h.cfg.SyncPeriod
 		x := &v.Services[s]
-		in, d := &h.inputs, &h.decision
+		in, d := &h.inputs, &h.decisions[s]
 		in.SpecReplicas, in.StatusReplicas = int32(x.Spec), int32(x.Ready+x.Starting+x.Pending)
 		in.Pods = h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]])
 		in.Metrics = h.fillMetrics(s, v)
@@ -182,7 +185,7 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 		if h.Observe != nil {
 			h.Observe(s, d)
 		}
-		h.explain(s, d)
+		h.synced = append(h.synced, s)
 		if d.Scaled() {
 			dst = append(dst, ScaleRequest{Service: s, Replicas: int(d.Desired), Pool: AnyPool})
 		}
@@ -233,8 +236,17 @@ func (h *HPA) explain(service int, d *hpa.Decision) {
 	}
 }
 
+// explained are the reasons of the syncs of the last Decide, worked out when somebody asks.
+func (h *HPA) explained() []Reason {
+	h.reasons = h.reasons[:0]
+	for _, s := range h.synced {
+		h.explain(s, &h.decisions[s])
+	}
+	return h.reasons
+}
+
 // Reasons are those of the syncs of the last Decide.
-func (h *HPA) Reasons(dst []Reason) []Reason { return append(dst, h.reasons...) }
+func (h *HPA) Reasons(dst []Reason) []Reason { return append(dst, h.explained()...) }
 
 // fillPods shows a service's pods as the API server does, and their samples as metrics-server does.
 func (h *HPA) fillPods(pods []PodView) []hpa.Pod {
