@@ -12,6 +12,7 @@ import (
 type tickSums struct {
 	version uint64 // State.Version of the pods that it is about
 	needed  []int
+	window  int // of the demand curve that needed is of, or an equal one
 	counted bool
 	settled bool // the next tick, of the same pods and need, adds the same
 	run     int  // ticks not yet added
@@ -44,14 +45,18 @@ func newTickSums(services, pools int) tickSums {
 // hold tells whether a tick adds what the one before did.
 func (x *tickSums) hold(t *sim.TickRecord) bool {
 	v := t.State.Version()
-	return v != 0 && v == x.version && x.settled && t.Counted == x.counted && slices.Equal(t.Needed, x.needed)
+	if v == 0 || v != x.version || !x.settled || t.Counted != x.counted || t.Window != x.window && !slices.Equal(t.Needed, x.needed) {
+		return false
+	}
+	x.window = t.Window
+	return true
 }
 
 // work finds what a tick adds.
 func (a *Accumulator) work(t *sim.TickRecord) {
 	x := &a.tick
 	x.version, x.counted, x.settled, x.ofWindow = t.State.Version(), t.Counted, true, 0
-	x.needed = append(x.needed[:0], t.Needed...)
+	x.needed, x.window = append(x.needed[:0], t.Needed...), t.Window
 	for s := range t.State.Services {
 		v, svc := &t.State.Services[s], &a.app.Services[s]
 		if !a.onePrice {
