@@ -30,9 +30,9 @@ type Accumulator struct {
 	anyPending bool      // some of pending is not 0
 	pending    []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
 
-	all    sim.Histogram   // all endpoints, all counted windows
-	window []sim.Histogram // one per endpoint: the present control interval
-	lost   []float64       // failed requests of the present control interval, one per endpoint
+	all    sim.Histogram  // all endpoints, all counted windows
+	window sim.LatencySet // of the present control interval
+	lost   []float64      // failed requests of the present control interval, one per endpoint
 
 	intervals, violated, reward float64
 	actions, reversals          float64
@@ -54,7 +54,7 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		prices:    make([]float64, len(app.Services)),
 		tick:      newTickSums(len(app.Services), len(app.Pools)),
 		pending:   make([]float64, len(app.Services)),
-		window:    make([]sim.Histogram, len(app.Endpoints)),
+		window:    sim.NewLatencySet(len(app.Endpoints)),
 		lost:      make([]float64, len(app.Endpoints)),
 		direction: make([]int, len(app.Services)),
 	}
@@ -181,7 +181,7 @@ func (a *Accumulator) endWindow(t *sim.TickRecord) {
 		a.failed += v.Failed
 		a.lost[e] += v.Failed
 	}
-	t.Engine.AddLatencies(a.window)
+	a.window.Add(t.Engine)
 }
 
 // RecordInterval judges one control interval.
@@ -192,11 +192,9 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	a.intervals++
 	a.reward += r.Reward
 	violated := false
-	for e := range a.window {
-		h := &a.window[e]
-		violated = violated || p95Above(h, a.lost[e], a.app.Endpoints[e].SLOMs)
-		a.all.Merge(h)
-		h.Reset()
+	for e := range a.lost {
+		violated = violated || p95Above(&a.window, e, a.lost[e], a.app.Endpoints[e].SLOMs)
+		a.window.Drain(e, &a.all)
 		a.lost[e] = 0
 	}
 	if violated {
@@ -208,17 +206,18 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	a.spanned = spanSums{violations, a.offered}
 }
 
-// p95Above tells whether the 95th percentile is above ms when failed requests are later than all others: so where more
-// than 5 % failed, and not where there was no request.
-func p95Above(h *sim.Histogram, failed, ms float64) bool {
-	ended := h.Count() + failed
+// p95Above tells whether the 95th percentile of an endpoint is above ms when failed requests are later than all others: so
+// where more than 5 % failed, and not where there was no request.
+func p95Above(x *sim.LatencySet, e int, failed, ms float64) bool {
+	completed := x.Count(e)
+	ended := completed + failed
 	switch {
 	case ended <= 0:
 		return false
-	case h.Count() <= 0 || 0.95*ended > h.Count():
+	case completed <= 0 || 0.95*ended > completed:
 		return true
 	default:
-		return h.QuantileAbove(0.95*ended/h.Count(), ms)
+		return x.QuantileAbove(e, 0.95*ended/completed, ms)
 	}
 }
 

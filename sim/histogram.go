@@ -219,7 +219,7 @@ func BucketEdgeMs(ms float64) float64 {
 
 // QuantileAbove tells whether QuantileMs(p) is above ms, mostly at a glance.
 func (h *Histogram) QuantileAbove(p, ms float64) bool {
-	if h.end < histBuckets && histEdges[h.end] <= ms { // the highest latency is a bucket below it at least
+	if h.endsBelow(ms) {
 		return false
 	}
 	return h.QuantileMs(p) > ms
