@@ -23,15 +23,16 @@ type Accumulator struct {
 	allocated, slack        float64 // price-weighted integrals of Slack
 	replicas, cores, priced float64
 
-	pools     []PoolUse // in millicore-seconds until Pools converts them
-	places    []float64 // [service*pools+pool] share of the service's pods there
-	prices    []float64 // price of a core-hour where each service runs
-	lastReady []int     // ready replicas at the end of the previous tick, -1 before the first
-	pending   []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
+	pools      []PoolUse // in millicore-seconds until Pools converts them
+	tick       tickSums
+	places     []float64 // [service*pools+pool] share of the service's pods there
+	prices     []float64 // price of a core-hour where each service runs
+	anyPending bool      // some of pending is not 0
+	pending    []float64 // price-weighted allocation since the last window ended, whose CPU use is not known yet
 
-	all    sim.Histogram   // all endpoints, all counted windows
-	window []sim.Histogram // one per endpoint: the present control interval
-	lost   []float64       // failed requests of the present control interval, one per endpoint
+	all    sim.Histogram  // all endpoints, all counted windows
+	window sim.LatencySet // of the present control interval
+	lost   []float64      // failed requests of the present control interval, one per endpoint
 
 	intervals, violated, reward float64
 	actions, reversals          float64
@@ -51,9 +52,9 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		pools:     make([]PoolUse, len(app.Pools)),
 		places:    make([]float64, len(app.Services)*len(app.Pools)),
 		prices:    make([]float64, len(app.Services)),
-		lastReady: make([]int, len(app.Services)),
+		tick:      newTickSums(len(app.Services), len(app.Pools)),
 		pending:   make([]float64, len(app.Services)),
-		window:    make([]sim.Histogram, len(app.Endpoints)),
+		window:    sim.NewLatencySet(len(app.Endpoints)),
 		lost:      make([]float64, len(app.Endpoints)),
 		direction: make([]int, len(app.Services)),
 	}
@@ -66,7 +67,7 @@ func NewAccumulator(app *sim.App) *Accumulator {
 		}
 	}
 	for s := range a.prices {
-		a.prices[s], a.lastReady[s] = cheapest, -1
+		a.prices[s] = cheapest
 		a.places[s*len(app.Pools)+cheap] = 1
 	}
 	for i := range a.pools {
@@ -77,6 +78,9 @@ func NewAccumulator(app *sim.App) *Accumulator {
 	}
 	return a
 }
+
+// WithoutReasons is true: metrics do not depend on why.
+func (a *Accumulator) WithoutReasons() bool { return true }
 
 // RecordDecision counts scale actions and reversals.
 func (a *Accumulator) RecordDecision(d *sim.DecisionRecord) {
@@ -109,41 +113,13 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		a.ticks++
 		a.balance.ticks++
 	}
-	for s := range t.State.Services {
-		v, svc := &t.State.Services[s], &a.app.Services[s]
-		if !a.onePrice {
-			a.updatePrice(t.State, s)
-		}
-		if len(a.pools) > 1 {
-			a.updatePlaces(t.State, s)
-		}
-		// The state is that of the tick's end. Pods are removed at the start of a tick and become ready at its
-		// end, so what served throughout is the smaller of the two counts.
-		ready := v.Ready
-		if a.lastReady[s] >= 0 {
-			ready = min(ready, a.lastReady[s])
-		}
-		a.lastReady[s] = v.Ready
-		if !t.Counted {
-			continue
-		}
-		weight := a.weight(s)
-		allocated := float64(v.Ready+v.Starting) * v.RequestMillis
-		held := allocated + float64(v.Terminating)*v.RequestMillis
-		a.replicas += float64(v.Ready + v.Starting)
-		a.cores += held
-		a.priced += a.prices[s] * held
-		a.allocated += weight * allocated
-		a.pending[s] += weight * allocated
-		supply, demand := float64(ready)*v.RequestMillis, float64(t.Needed[s])*svc.CPURequestMillis
-		a.balance.tick(s, supply, demand, weight, svc.CPURequestMillis)
-		for p := range a.pools {
-			u, there := &a.pools[p], a.places[s*len(a.pools)+p]
-			u.Supply += there * supply
-			u.Needed += there * demand
-			u.Missing += there * math.Max(demand-supply, 0)
-			u.Held += there * held
-		}
+	if !a.tick.hold(t) {
+		a.flush()
+		a.work(t)
+	}
+	if t.Counted {
+		a.tick.run++
+		a.tick.fresh++
 	}
 	if t.State.Window > 0 {
 		for s := range t.State.Services { // of the warm-up too: what follows started from it
@@ -151,6 +127,7 @@ func (a *Accumulator) RecordTick(t *sim.TickRecord) {
 		}
 	}
 	if t.Counted && t.State.Window > 0 {
+		a.allocate()
 		a.endWindow(t)
 	}
 }
@@ -199,6 +176,7 @@ func (a *Accumulator) endWindow(t *sim.TickRecord) {
 		a.slack += math.Max(a.pending[s]-used, 0)
 		a.pending[s] = 0
 	}
+	a.anyPending = false
 	for e := range t.State.Endpoints {
 		v := &t.State.Endpoints[e]
 		a.offered += v.Offered
@@ -206,7 +184,7 @@ func (a *Accumulator) endWindow(t *sim.TickRecord) {
 		a.failed += v.Failed
 		a.lost[e] += v.Failed
 	}
-	t.Engine.AddLatencies(a.window)
+	a.window.Add(t.Engine)
 }
 
 // RecordInterval judges one control interval.
@@ -217,11 +195,9 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	a.intervals++
 	a.reward += r.Reward
 	violated := false
-	for e := range a.window {
-		h := &a.window[e]
-		violated = violated || p95WithFailures(h, a.lost[e]) > a.app.Endpoints[e].SLOMs
-		a.all.Merge(h)
-		h.Reset()
+	for e := range a.lost {
+		violated = violated || p95Above(&a.window, e, a.lost[e], a.app.Endpoints[e].SLOMs)
+		a.window.Drain(e, &a.all)
 		a.lost[e] = 0
 	}
 	if violated {
@@ -233,17 +209,18 @@ func (a *Accumulator) RecordInterval(r *sim.IntervalRecord) {
 	a.spanned = spanSums{violations, a.offered}
 }
 
-// p95WithFailures is the 95th percentile in ms when failed requests are later than all others: infinite when more
-// than 5 % failed, 0 when there was no request.
-func p95WithFailures(h *sim.Histogram, failed float64) float64 {
-	ended := h.Count() + failed
+// p95Above tells whether the 95th percentile of an endpoint is above ms when failed requests are later than all others: so
+// where more than 5 % failed, and not where there was no request.
+func p95Above(x *sim.LatencySet, e int, failed, ms float64) bool {
+	completed := x.Count(e)
+	ended := completed + failed
 	switch {
 	case ended <= 0:
-		return 0
-	case h.Count() <= 0 || 0.95*ended > h.Count():
-		return math.Inf(1)
+		return false
+	case completed <= 0 || 0.95*ended > completed:
+		return true
 	default:
-		return h.QuantileMs(0.95 * ended / h.Count())
+		return x.QuantileAbove(e, 0.95*ended/completed, ms)
 	}
 }
 
@@ -251,6 +228,7 @@ const millicoreSecondsPerCoreHour = 1000 * float64(time.Hour/time.Second)
 
 // Pools returns what the run came to by node pool.
 func (a *Accumulator) Pools() []PoolUse {
+	a.flush()
 	out := slices.Clone(a.pools)
 	for i := range out {
 		for _, x := range []*float64{&out[i].Supply, &out[i].Needed, &out[i].Missing, &out[i].Held} {
@@ -262,6 +240,7 @@ func (a *Accumulator) Pools() []PoolUse {
 
 // Metrics returns what the run came to.
 func (a *Accumulator) Metrics() Metrics {
+	a.flush()
 	m := Metrics{
 		Seconds: a.ticks * sim.Tick.Seconds(), Requests: a.offered,
 		SLOViolation: share(a.late+a.failed, a.offered), ErrorRate: share(a.failed, a.offered),

@@ -273,18 +273,22 @@ func TestRecordingATickAllocatesNothing(t *testing.T) {
 // TestP95CountsFailedRequestsAsLast: of 97 completed requests of 1 to 97 ms and 3 failed ones, the 95th of 100
 // took 95 ms; of the completed alone it would be 92.15 ms.
 func TestP95CountsFailedRequestsAsLast(t *testing.T) {
-	var h sim.Histogram
-	if got := p95WithFailures(&h, 0); got != 0 {
-		t.Errorf("no requests: %g, want 0", got)
+	x := sim.NewLatencySet(1)
+	if p95Above(&x, 0, 0, 0) {
+		t.Error("without a request the percentile is above 0")
 	}
-	for ms := 1.0; ms <= 97; ms++ {
-		h.Add(ms, 1)
-	}
-	if got := p95WithFailures(&h, 3); math.Abs(got-95) > 1 { // a bucket is 2 % wide
-		t.Errorf("3 failed: %g, want 95", got)
-	}
-	if got := p95WithFailures(&h, 6); !math.IsInf(got, 1) {
-		t.Errorf("6 of 103 failed: %g, want infinite", got)
+	x.Add(scriptEngine{func(h []sim.Histogram) {
+		for ms := 1.0; ms <= 97; ms++ {
+			h[0].Add(ms, 1)
+		}
+	}})
+	for _, c := range []struct {
+		failed, ms float64
+		want       bool
+	}{{3, 94, true}, {3, 96, false}, {3, 200, false}, {0, 91, true}, {0, 93.2, false}, {6, 1e6, true}} { // a bucket is 2 % wide
+		if got := p95Above(&x, 0, c.failed, c.ms); got != c.want {
+			t.Errorf("%g failed: above %g ms is %v, want %v", c.failed, c.ms, got, c.want)
+		}
 	}
 }
 

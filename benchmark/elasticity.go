@@ -34,35 +34,72 @@ func newSupplyDemand(services int) supplyDemand {
 	return supplyDemand{services: make([]serviceBalance, services)}
 }
 
-// tick adds one tick of service i. unit is the CPU request of one nominal replica: where nothing is needed
+// balanceTick is what one tick adds to a service's integrals, over and under also without the weight.
+type balanceTick struct {
+	weightedS, weightedD        float64
+	over, under                 float64
+	weightedOver, weightedUnder float64
+	thetaU, thetaO              float64
+}
+
+// newBalanceTick works one tick out. unit is the CPU request of one nominal replica: where nothing is needed
 // (a service that may scale to zero), the shares of theta are of one replica rather than of nothing.
-func (b *supplyDemand) tick(i int, supply, demand, weight, unit float64) {
-	v := &b.services[i]
+func newBalanceTick(supply, demand, weight, unit float64) balanceTick {
 	over, under := math.Max(supply-demand, 0), math.Max(demand-supply, 0)
-	v.supply += weight * supply
-	v.demand += weight * demand
-	v.over += weight * over
-	v.under += weight * under
+	t := balanceTick{weightedS: weight * supply, weightedD: weight * demand, over: over, under: under,
+		weightedOver: weight * over, weightedUnder: weight * under}
 	base := demand
 	if base <= 0 {
 		base = unit
 	}
 	if base > 0 {
-		v.thetaU += under / base
-		v.thetaO += over / base
+		t.thetaU, t.thetaO = under/base, over/base
 	}
+	return t
+}
+
+// add adds n ticks of service i, one after the other.
+func (b *supplyDemand) add(i int, t *balanceTick, n int) {
+	v := &b.services[i]
+	supply, demand := v.supply, v.demand
 	switch {
-	case under > 0:
-		v.tauU++
-		v.lag++
-	case over > 0:
-		v.tauO++
+	case t.under > 0:
+		under, theta := v.under, v.thetaU
+		for range n {
+			supply += t.weightedS
+			demand += t.weightedD
+			under += t.weightedUnder
+			theta += t.thetaU
+		}
+		v.under, v.thetaU = under, theta
+		v.tauU += float64(n)
+		v.lag += float64(n)
+	case t.over > 0:
+		over, theta := v.over, v.thetaO
+		for range n {
+			supply += t.weightedS
+			demand += t.weightedD
+			over += t.weightedOver
+			theta += t.thetaO
+		}
+		v.over, v.thetaO = over, theta
+		v.tauO += float64(n)
+	default:
+		for range n {
+			supply += t.weightedS
+			demand += t.weightedD
+		}
 	}
-	if under == 0 && v.lag > 0 {
+	v.supply, v.demand = supply, demand
+	if t.under == 0 && v.lag > 0 {
 		b.lags = append(b.lags, v.lag)
 		v.lag = 0
 	}
-	v.lastS, v.lastD = supply, demand
+}
+
+// last notes the supply and demand of the latest tick.
+func (b *supplyDemand) last(i int, supply, demand float64) {
+	b.services[i].lastS, b.services[i].lastD = supply, demand
 }
 
 // interval ends a control interval of the given seconds, the sampling step of the instability.

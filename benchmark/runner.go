@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/grlscaler/grlscaler/sim"
 )
@@ -17,6 +18,9 @@ type Options struct {
 	Only     []int    // indices of the trials to run; nil means all
 	Store    *Store   // keeps finished trials and gives them back; nil for neither
 	Progress Progress // nil for nobody
+	// Known are rows of the same trials by another plan. Where the plan keeps the steps of a span of them alone, they are run again only
+	// up to its end, and have the known metrics.
+	Known []Row
 }
 
 // Progress is told how a run of a plan goes on, from one goroutine.
@@ -120,7 +124,7 @@ func (o *Options) runAll(ctx context.Context, p *Plan, todo []int, rows []*Row) 
 	episodes := newEpisodes(p, todo)
 	var wg sync.WaitGroup
 	for range workers {
-		wg.Go(func() { newWorker(p, episodes).work(inner, jobs, outcomes) })
+		wg.Go(func() { newWorker(p, episodes, o.Known).work(inner, jobs, outcomes) })
 	}
 	go func() {
 		defer close(jobs)
@@ -180,12 +184,13 @@ func (o *Options) collect(ctx, inner context.Context, stop func(), p *Plan, outc
 type worker struct {
 	plan        *Plan
 	episodes    *episodes
+	known       []Row
 	engine      sim.Engine
 	controllers map[int]sim.Controller
 }
 
-func newWorker(p *Plan, e *episodes) *worker {
-	return &worker{plan: p, episodes: e, controllers: map[int]sim.Controller{}}
+func newWorker(p *Plan, e *episodes, known []Row) *worker {
+	return &worker{plan: p, episodes: e, known: known, controllers: map[int]sim.Controller{}}
 }
 
 // work runs trials until there are none. It keeps its OS thread: tensor libraries hold state there.
@@ -229,6 +234,11 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 	trial := p.Trial(i)
 	acc := NewAccumulator(p.App)
 	rec := recorders{acc}
+	until := time.Duration(0)
+	known := w.knownRow(trial)
+	if known != nil {
+		rec, until = nil, time.Duration(ep.WarmupTicks)*sim.Tick+p.StepSpan.To
+	}
 	var steps *stepRecorder
 	var decisions *decisionRecorder
 	if p.keepsSteps(trial.Seed) {
@@ -236,8 +246,13 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 		decisions = newDecisionRecorder(p.App, steps.prefix, p.StepSpan)
 		rec = append(rec, steps, decisions)
 	}
-	if err := sim.RunController(p.App, w.engine, ep, interruptible{w.controllers[c], ctx}, trial.Seed, p.Metrics, rec); err != nil {
+	if err := sim.RunController(p.App, w.engine, ep, interruptible{w.controllers[c], ctx, until}, trial.Seed, p.Metrics, rec); err != nil && !errors.Is(err, errSeenAll) {
 		return nil, err
+	}
+	if known != nil {
+		row := *known
+		row.Trial, row.Steps, row.Decisions = trial, append([]byte{}, steps.out.Bytes()...), append([]byte{}, decisions.out.Bytes()...)
+		return &row, row.check()
 	}
 	row := &Row{Trial: trial, Metrics: acc.Metrics(), Latency: NewDistribution(&acc.all), Worst: acc.span.worst, Pools: acc.Pools()}
 	if steps != nil {
@@ -246,11 +261,29 @@ func (w *worker) run(ctx context.Context, i int) (*Row, error) {
 	return row, row.check()
 }
 
-// interruptible ends a run at the next decision when ctx is done. It shows what a run asks a controller for beyond
-// the interface: whether it watches pods, and whether it wants to know the episode.
+// knownRow is the row of a trial whose steps in a span are all that is to be found, if there is one.
+func (w *worker) knownRow(t Trial) *Row {
+	if w.plan.StepSpan == (Span{}) || !w.plan.keepsSteps(t.Seed) {
+		return nil
+	}
+	for i := range w.known {
+		if k := &w.known[i]; k.Controller == t.Controller && k.Scenario == t.Scenario && k.Seed == t.Seed {
+			return k
+		}
+	}
+	return nil
+}
+
+// errSeenAll ends a run of which the rest is known.
+var errSeenAll = errors.New("the rest is known")
+
+// interruptible ends a run at the next decision when ctx is done, and at a time from which on it is known, if that is
+// not 0. It shows what a run asks a controller for beyond the interface: whether it watches pods, and whether it wants
+// to know the episode.
 type interruptible struct {
 	sim.Controller
-	ctx context.Context
+	ctx   context.Context
+	until time.Duration
 }
 
 var (
@@ -262,6 +295,9 @@ var (
 func (c interruptible) Decide(v *sim.View, dst []sim.ScaleRequest) ([]sim.ScaleRequest, error) {
 	if err := c.ctx.Err(); err != nil {
 		return nil, err
+	}
+	if c.until > 0 && v.At >= c.until {
+		return nil, errSeenAll
 	}
 	return c.Controller.Decide(v, dst)
 }
@@ -318,7 +354,12 @@ func (e *episodes) take(i int) (*sim.Episode, func(), error) {
 	sh := e.by[g]
 	e.mu.Unlock()
 	source, seed, _ := e.plan.place(i)
-	sh.once.Do(func() { sh.err = e.plan.Sources[source].Source.Episode(e.plan.Seeds[seed], &sh.ep) })
+	sh.once.Do(func() {
+		sh.err = e.plan.Sources[source].Source.Episode(e.plan.Seeds[seed], &sh.ep)
+		if sh.err == nil && sh.left > 1 {
+			sh.ep.Arrivals = sim.DrawArrivals(e.plan.App, &sh.ep, e.plan.Seeds[seed])
+		}
+	})
 	if sh.err != nil {
 		return nil, nil, sh.err
 	}

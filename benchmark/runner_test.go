@@ -377,11 +377,11 @@ func (w *watcher) SetEpisode(ep *sim.Episode) { w.ep = ep }
 func TestInterruptibleShowsWhatTheControllerAsksFor(t *testing.T) {
 	ep := &sim.Episode{}
 	w := &watcher{watches: true}
-	c := interruptible{w, t.Context()}
+	c := interruptible{w, t.Context(), 0}
 	if c.SetEpisode(ep); !c.WatchesPods() || w.ep != ep {
 		t.Error("the controller's wishes are hidden")
 	}
-	if w.watches = false; c.WatchesPods() || (interruptible{&sim.Static{}, t.Context()}).WatchesPods() {
+	if w.watches = false; c.WatchesPods() || (interruptible{&sim.Static{}, t.Context(), 0}).WatchesPods() {
 		t.Error("pods are watched for a controller that does not ask for them")
 	}
 }

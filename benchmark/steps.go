@@ -2,7 +2,9 @@ package benchmark
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/grlscaler/grlscaler/sim"
 )
@@ -70,6 +72,10 @@ func (r *stepRecorder) RecordTick(t *sim.TickRecord) {
 	if r.start < 0 {
 		r.start = (t.At - sim.Tick).Seconds()
 	}
+	interval := t.At - time.Duration(t.Tick%sim.TicksPerInterval+1)*sim.Tick // its beginning
+	if !r.span.holds(interval.Seconds() - r.start) {
+		return
+	}
 	for s := range r.services {
 		r.services[s].needed = max(r.services[s].needed, t.Needed[s])
 	}
@@ -101,10 +107,10 @@ func (r *stepRecorder) RecordInterval(i *sim.IntervalRecord) {
 	if !i.Counted {
 		return
 	}
-	defer r.next()
 	if !r.span.holds(i.From.Seconds() - r.start) {
 		return
 	}
+	defer r.next()
 	at := formatFixed(i.To.Seconds()-r.start, 0)
 	var all sim.ServiceState
 	requests, used := 0.0, 0.0
@@ -163,6 +169,14 @@ func (rs recorders) RecordDecision(d *sim.DecisionRecord) {
 	for _, r := range rs {
 		r.RecordDecision(d)
 	}
+}
+
+// WithoutReasons is true if no one needs them.
+func (rs recorders) WithoutReasons() bool {
+	return !slices.ContainsFunc(rs, func(r sim.Recorder) bool {
+		x, ok := r.(sim.Reasonless)
+		return !ok || !x.WithoutReasons()
+	})
 }
 
 func (rs recorders) RecordTick(t *sim.TickRecord) {

@@ -120,7 +120,7 @@ func (x *whatIf) do(ctx context.Context, w *world) error {
 	if err := x.checkOut(); err != nil {
 		return err
 	}
-	res, err := x.run(ctx, w, &plan)
+	res, err := x.run(ctx, w, &plan, nil)
 	if err != nil {
 		return err
 	}
@@ -149,14 +149,14 @@ func (x *whatIf) do(ctx context.Context, w *world) error {
 	return nil
 }
 
-// run runs a plan with a store in the results directory.
-func (x *whatIf) run(ctx context.Context, w *world, plan *benchmark.Plan) (*benchmark.Results, error) {
+// run runs a plan with a store in the results directory. What is known of its trials need not be found again.
+func (x *whatIf) run(ctx context.Context, w *world, plan *benchmark.Plan, known []benchmark.Row) (*benchmark.Results, error) {
 	store, err := benchmark.OpenStore(filepath.Join(x.out, "trials"))
 	if err != nil {
 		return nil, err
 	}
 	progress := &candidateProgress{r: reporter{w: w, quiet: plan.Len() < 3}}
-	res, err := benchmark.Run(ctx, plan, benchmark.Options{Workers: x.workers, Store: store, Progress: progress})
+	res, err := benchmark.Run(ctx, plan, benchmark.Options{Workers: x.workers, Store: store, Progress: progress, Known: known})
 	progress.r.end()
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -167,9 +167,9 @@ func (x *whatIf) run(ctx context.Context, w *world, plan *benchmark.Plan) (*benc
 	return res, nil
 }
 
-// detail runs a plan and writes its results.
-func (x *whatIf) detail(ctx context.Context, w *world, plan *benchmark.Plan, dir string) error {
-	res, err := x.run(ctx, w, plan)
+// detail runs the one trial of a plan, of which all but the steps is known, and writes its results.
+func (x *whatIf) detail(ctx context.Context, w *world, plan *benchmark.Plan, known *benchmark.Row, dir string) error {
+	res, err := x.run(ctx, w, plan, []benchmark.Row{*known})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/configs"
@@ -26,28 +27,47 @@ func (x *whatIf) explain(ctx context.Context, w *world, app *loadedApp, plan ben
 		return nil
 	}
 	plan.StepSeeds = plan.Seeds
+	texts, errs := make([][]string, len(shown)), make([]error, len(shown))
+	places := make(chan struct{}, max(1, x.workers))
+	if x.workers < 1 {
+		places = make(chan struct{}, runtime.GOMAXPROCS(0))
+	}
+	var wg sync.WaitGroup
 	for i := range shown {
-		r := &shown[i]
-		worst := r.row.Worst
-		if worst.Violations < 0.5 {
-			fmt.Fprintf(w.stdout, "%s: no request was late or failed.\n", r.spec.Name)
-			continue
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			texts[i], errs[i] = x.worst(ctx, w, app, plan, &shown[i], filepath.Join(x.out, fmt.Sprintf("worst-%02d", i+1)))
+		})
+	}
+	wg.Wait()
+	for i, lines := range texts {
+		if errs[i] != nil {
+			return errs[i]
 		}
-		plan.Controllers, plan.StepSpan = []benchmark.ControllerSpec{r.spec}, benchmark.Span{From: worst.At, To: worst.At + benchmark.WorstLength}
-		dir := filepath.Join(x.out, fmt.Sprintf("worst-%02d", i+1))
-		if err := x.detail(ctx, w, &plan, dir); err != nil {
-			return err
-		}
-		text, err := worstReason(dir, app.App, r, plan.Sources[0].Source.Name(), x.seed)
-		if err != nil {
-			return err
-		}
-		for _, line := range wrapped(text, lineWidth) {
+		for _, line := range lines {
 			fmt.Fprintln(w.stdout, line)
 		}
 	}
 	_, err := fmt.Fprintln(w.stdout)
 	return err
+}
+
+// worst runs one candidate again up to the end of its worst ten minutes, keeps these step by step in a directory, and explains them.
+func (x *whatIf) worst(ctx context.Context, w *world, app *loadedApp, plan benchmark.Plan, r *rankedRow, dir string) ([]string, error) {
+	worst := r.row.Worst
+	if worst.Violations < 0.5 {
+		return []string{r.spec.Name + ": no request was late or failed."}, nil
+	}
+	plan.Controllers, plan.StepSpan = []benchmark.ControllerSpec{r.spec}, benchmark.Span{From: worst.At, To: worst.At + benchmark.WorstLength}
+	if err := x.detail(ctx, w, &plan, r.row, dir); err != nil {
+		return nil, err
+	}
+	text, err := worstReason(dir, app.App, r, plan.Sources[0].Source.Name(), x.seed)
+	if err != nil {
+		return nil, err
+	}
+	return wrapped(text, lineWidth), nil
 }
 
 // worstReason is a paragraph about the worst ten minutes of a run.

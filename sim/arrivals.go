@@ -59,6 +59,37 @@ func (a *arrivals) draw(e int, mean float64) float64 {
 	return count
 }
 
+// Arrivals are the requests of every tick of an episode as a run with one seed meets them, whatever its controller does: drawn once
+// for all runs that share both. They are only read after [DrawArrivals].
+type Arrivals struct {
+	seed   uint64
+	counts []uint16 // [tick*endpoints+endpoint]
+}
+
+// DrawArrivals draws the arrivals of ep for a seed; nil where a tick may have more than fit, so that each run draws its own.
+func DrawArrivals(app *App, ep *Episode, seed uint64) *Arrivals {
+	nE := len(app.Endpoints)
+	draws := newArrivals(nE)
+	draws.reset(seed)
+	a := &Arrivals{seed: seed, counts: make([]uint16, len(ep.RPS))}
+	for i, rps := range ep.RPS {
+		n := draws.draw(i%nE, rps*Tick.Seconds())
+		if n > math.MaxUint16 {
+			return nil
+		}
+		a.counts[i] = uint16(n)
+	}
+	return a
+}
+
+// of returns the counts where they are those of an episode and a seed, else nil.
+func (a *Arrivals) of(ep *Episode, seed uint64) []uint16 {
+	if a == nil || a.seed != seed || len(a.counts) != len(ep.RPS) {
+		return nil
+	}
+	return a.counts
+}
+
 const (
 	maxAliasMean = 256
 	gridPerUnit  = 2 // tables per unit of the mean

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -97,4 +98,56 @@ func TestArrivalsDependOnSeedAlone(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { a.draw(0, 3.7); a.draw(1, 5) }); n != 0 {
 		t.Errorf("a draw allocates %v times", n)
 	}
+}
+
+// TestDrawnArrivalsAreThoseOfARun: what is drawn once is what a run draws, and another seed's are not taken for it.
+func TestDrawnArrivalsAreThoseOfARun(t *testing.T) {
+	app := onlineBoutique(t)
+	var ep Episode
+	if err := scenarioSource(t, app, "peak").Episode(1, &ep); err != nil {
+		t.Fatal(err)
+	}
+	offered := func(seed uint64) []float64 {
+		s, err := NewSession(app, &counts{n: len(app.Endpoints), st: State{Services: make([]ServiceState, len(app.Services)), Endpoints: make([]EndpointState, len(app.Endpoints))}}, MetricsConfig{}, DefaultRewardConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(seed, &ep, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			s.Advance()
+		}
+		return s.engine.(*counts).seen
+	}
+	one, two := offered(1), offered(2)
+	ep.Arrivals = DrawArrivals(app, &ep, 1)
+	if !slices.Equal(offered(1), one) {
+		t.Error("other requests arrive when they were drawn before")
+	}
+	if !slices.Equal(offered(2), two) || slices.Equal(one, two) {
+		t.Error("another seed meets the same requests")
+	}
+	for i := range ep.RPS {
+		ep.RPS[i] = 1e6
+	}
+	if DrawArrivals(app, &ep, 1) != nil {
+		t.Error("a million requests in a tick were counted in 16 bits")
+	}
+}
+
+// counts is an engine that notes arrivals.
+type counts struct {
+	Engine
+	n    int
+	st   State
+	seen []float64
+}
+
+func (c *counts) Reset(uint64, []int) error { return nil }
+func (c *counts) State() *State             { return &c.st }
+func (c *counts) Happen(*Event)             {}
+func (c *counts) Step(l TickLoad) {
+	c.st.At += Tick
+	c.seen = append(c.seen, l.Arrivals[:c.n]...)
 }

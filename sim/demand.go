@@ -30,13 +30,23 @@ type Planner struct {
 	bareMs    float64 // of all requests of a second on an idle system
 	bunch     bunching
 	nodes     float64 // of the first pool's size that have the CPU of all pools
+	planned   [][]*planned
+	loads     int // that setRates has noted
+}
+
+// planned is a service with some number of replicas, which one load is asked about many times over.
+type planned struct {
+	solver solver
+	alone  servicePerf // under the load in question, while nothing is held up elsewhere
+	load   int         // number of that load, 0 before the first
 }
 
 // NewPlanner makes a planner for app.
 func NewPlanner(app *App) *Planner {
 	nS := len(app.Services)
 	p := &Planner{app: app, base: make([]serviceCapacity, nS), load: make([]serviceLoad, nS), perf: make([]servicePerf, nS),
-		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints)), least: make([]int, nS), bunch: newBunching(nS)}
+		ops: make([]duration, len(app.Ops)), endpoints: make([]duration, len(app.Endpoints)), x: app.response(0), price: make([]float64, nS), rates: make([]float64, len(app.Endpoints)), least: make([]int, nS), bunch: newBunching(nS),
+		planned: make([][]*planned, nS)}
 	for i := range app.Pools {
 		p.nodes += float64(app.Pools[i].Most()) * app.Pools[i].CPUMillis / app.Pools[0].CPUMillis
 	}
@@ -59,6 +69,26 @@ func (p *Planner) setRates(rps []float64) {
 	}
 	copy(p.rates, rps)
 	p.bareMs = p.x.bareMs(rps)
+	p.loads++
+}
+
+// with is service s with so many replicas.
+func (p *Planner) with(s, replicas int) *planned {
+	for replicas >= len(p.planned[s]) {
+		p.planned[s] = append(p.planned[s], nil)
+	}
+	at := p.planned[s][replicas]
+	if at == nil {
+		at = new(planned)
+		p.base[s].setReplicas(float64(replicas), p.app.graph.batch[s])
+		at.solver.prepare(&p.base[s], &p.x.services[s])
+		p.planned[s][replicas] = at
+	}
+	if at.load != p.loads {
+		at.load = p.loads
+		at.solver.solve(&p.load[s], &at.alone, 0)
+	}
+	return at
 }
 
 // excess tells how far the SLOs are missed with these replicas: 0 when all are met; else the sum over
@@ -84,13 +114,14 @@ func (p *Planner) excess(replicas []int) float64 {
 // holds what requests take.
 func (p *Planner) solve(replicas []int) float64 {
 	over, used := 0.0, 0.0
-	for s := range p.perf {
-		p.base[s].setReplicas(float64(replicas[s]), p.app.graph.batch[s])
-	}
 	clear(p.bunch.of)
-	for range bunchingSteps {
+	for step := range bunchingSteps {
 		for s := range p.perf {
-			p.perf[s].solve(p.load[s], &p.base[s], &p.x.services[s], p.bunch.of[s])
+			if at := p.with(s, replicas[s]); step == 0 {
+				p.perf[s] = at.alone
+			} else {
+				at.solver.solve(&p.load[s], &p.perf[s], p.bunch.of[s])
+			}
 		}
 		if p.bunch.update(p.load, p.perf, p.bareMs) < bunchingMoves {
 			break
@@ -101,7 +132,7 @@ func (p *Planner) solve(replicas []int) float64 {
 		if q := &p.perf[s]; max(q.overload, q.util) >= maxPlannedUtil {
 			over += 10 * (1 + q.overload)
 		}
-		used += c.replicas * (c.baseMillis + p.perf[s].util*c.usableMillis())
+		used += float64(replicas[s]) * (c.baseMillis + p.perf[s].util*c.usableMillis())
 	}
 	if over > 0 {
 		return over

@@ -18,6 +18,9 @@ type Episode struct {
 	Initial []int
 	// Faults are when metrics are lost or false, for every controller alike.
 	Faults []MetricFault
+	// Arrivals spare runs with one seed the drawing of the same requests ([DrawArrivals]); nil: each draws them. Whoever shares the
+	// episode sets it once RPS is filled. A run with another seed, or from a later tick on, does not look at it.
+	Arrivals *Arrivals
 }
 
 // fill draws intensities and the demand curve for the episode's length, and makes room for Initial. total is the intensity of all endpoints

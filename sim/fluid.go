@@ -28,6 +28,8 @@ type Fluid struct {
 	// settled tells that the last window was stationary, without a backlog: while intensities and capacity stay the same
 	// its solution holds, and only what follows from arrivals is counted anew.
 	settled bool
+	// roomy tells that no workers bind at that solution.
+	roomy bool
 
 	load      []serviceLoad
 	perf      []servicePerf
@@ -39,7 +41,7 @@ type Fluid struct {
 	held      []int      // services whose share is not 1
 	backlog   []float64  // [op] visits waiting
 	backlogMs []float64  // [service] CPU ms that its backlog stands for
-	podCPU    []float64  // [service] CPU of a ready pod over the last window
+	servedCPU []float64  // [service] CPU of a ready pod over the last window
 	holdMs    []float64  // [service] how long a visit holds a worker but for its work and backlogs below it (room)
 	workMs    []float64  // [service] and its work, on a core of its own
 	anyWaits  bool
@@ -116,7 +118,7 @@ func NewFluid(app *App, opt FluidOptions) (*Fluid, error) {
 	for s := range f.ages {
 		f.ages[s].windows = make([]agedWindow, 0, maxAges)
 	}
-	f.backlogMs, f.holdMs, f.workMs, f.podCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
+	f.backlogMs, f.holdMs, f.workMs, f.servedCPU = make([]float64, nS), make([]float64, nS), make([]float64, nS), make([]float64, nS)
 	f.ops, f.own, f.opVisits, f.backlog = make([]duration, nO), make([]float64, nO), make([]float64, nO), make([]float64, nO)
 	f.stations = make([]float64, 0, nS)
 	f.entering, f.outflow, f.share, f.held = make([]float64, nO), make([]float64, nO), make([]float64, nS), make([]int, 0, nS)
@@ -170,7 +172,7 @@ func (f *Fluid) Reset(seed uint64, replicas []int) error {
 	clear(f.bunch.of)
 	clear(f.opVisits)
 	clear(f.workMs)
-	clear(f.podCPU)
+	clear(f.servedCPU)
 	clear(f.completed)
 	clear(f.strands)
 	f.anyWaits = false
@@ -224,7 +226,7 @@ func (f *Fluid) closeWindow() {
 	dt := float64(f.ticks) * Tick.Seconds()
 	same := f.rates(dt)
 	same = f.prepare() && same
-	if same && f.settled && !f.anyWorkersBind() {
+	if same && f.settled && f.hasRoom() {
 		f.arrivals()
 		f.pass()
 	} else {
@@ -294,7 +296,7 @@ func (f *Fluid) solve(dt float64) {
 			f.failRefused()
 		}
 	}
-	f.settled = !overloaded && f.cl.refusing == 0
+	f.settled, f.roomy = !overloaded && f.cl.refusing == 0, false
 	composeTimes(f.app, f.x, &f.tree, f.perf, f.ops, f.endpoints, f.own)
 	f.answer()
 	f.reportServices()
@@ -362,6 +364,12 @@ func (f *Fluid) anyWorkersBind() bool {
 	return false
 }
 
+// hasRoom is whether no workers bind at the solution that is kept: looked at once, as nothing that it depends on changes while it is.
+func (f *Fluid) hasRoom() bool {
+	f.roomy = f.roomy || !f.anyWorkersBind()
+	return f.roomy
+}
+
 // workerRPS is how many visits/s the workers of service s allow.
 func (f *Fluid) workerRPS(s int) float64 {
 	if !(f.holdMs[s]+f.workMs[s] > 0) {
@@ -388,24 +396,31 @@ func (f *Fluid) AddLatencies(perEndpoint []Histogram) {
 }
 
 // unitLatency keeps the distribution of an endpoint's latency while it stays what it is: at a constant load, and for several
-// recorders, it is spread out once.
+// recorders, it is spread out once. The one before it stays too, for a [LatencySet] that has not yet added it up.
 type unitLatency struct {
 	of    duration
 	known bool
-	one   Histogram // of one request
+	now   int          // of both
+	both  [2]Histogram // of one request
+}
+
+// shape is the distribution of one request.
+func (u *unitLatency) shape(x *endpointResponse, d *duration) *Histogram {
+	if !u.known || *d != u.of {
+		u.now = 1 - u.now
+		one := &u.both[u.now]
+		one.Reset()
+		l := x.latencyOf(*d)
+		l.addTo(one, 1)
+		u.of, u.known = *d, true
+	}
+	return &u.both[u.now]
 }
 
 func (u *unitLatency) addTo(x *endpointResponse, d *duration, h *Histogram, weight float64) {
-	if weight <= 0 {
-		return
+	if weight > 0 {
+		h.mergeScaled(u.shape(x, d), weight)
 	}
-	if !u.known || *d != u.of {
-		u.one.Reset()
-		l := x.latencyOf(*d)
-		l.addTo(&u.one, 1)
-		u.of, u.known = *d, true
-	}
-	h.mergeScaled(&u.one, weight)
 }
 
 // Pods appends all pods to dst, by service and in order of creation.
@@ -415,6 +430,22 @@ func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
 			p := &f.cl.pods[s][i]
 			dst = append(dst, PodInfo{ID: p.id, Service: s, Node: p.node, Phase: p.phase, CreatedAt: p.createdAt,
 				StartedAt: p.startedAt, ReadyChangedAt: p.readyChanged, CPUUsedMillis: f.usedBy(s, p), PodResources: p.res})
+		}
+	}
+	return dst
+}
+
+// podCPU appends what each pod used in the last window.
+func (f *Fluid) podCPU(dst []float64) []float64 {
+	for s := range f.cl.pods {
+		alike := f.cl.capacity[s].cold <= 1+1e-9 && !f.traits[s].worksOn
+		for i := range f.cl.pods[s] {
+			p := &f.cl.pods[s][i]
+			if alike && p.phase == PodReady {
+				dst = append(dst, f.servedCPU[s])
+				continue
+			}
+			dst = append(dst, f.usedBy(s, p))
 		}
 	}
 	return dst

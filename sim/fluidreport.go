@@ -66,7 +66,7 @@ func (f *Fluid) usage(dt float64) {
 				f.cl.warm(s, v.ServedRPS*dt*x.perReplica)
 			}
 		}
-		f.podCPU[s] = perPod
+		f.servedCPU[s] = perPod
 		if t.worksOn {
 			v.CPUUsedMillis += f.workOn(s, util, dt)
 		}
@@ -161,7 +161,7 @@ func (f *Fluid) usedBy(s int, p *pod) float64 {
 	svc := &f.app.Services[s]
 	switch {
 	case p.takesVisits():
-		used := f.podCPU[s]
+		used := f.servedCPU[s]
 		if c := &f.cl.capacity[s]; c.cold > 1+1e-9 { // more for the same visits
 			used = svc.BaseCPUMillis + min(f.solvers[s].usable, (used-svc.BaseCPUMillis)*coldFactor(svc, p.served)/c.cold)
 		}

@@ -110,7 +110,11 @@ func (h *Histogram) spread(lo, hi, weight float64) {
 		h.counts[last] += weight
 		return
 	}
-	from, end := logs.of(lo), logs.of(hi)
+	h.spreadOver(i, last, logs.of(lo), logs.of(hi), weight)
+}
+
+// spreadOver adds weight evenly over logarithms from the one in bucket i to the other in bucket last, which lies above it.
+func (h *Histogram) spreadOver(i, last int, from, end, weight float64) {
 	per := weight / (end - from)
 	to := histLogMin + float64(i)*histLogGrowth
 	if to < from { // where a logarithm is next to an edge
@@ -119,11 +123,41 @@ func (h *Histogram) spread(lo, hi, weight float64) {
 	h.counts[i] += per * (to - from)
 	whole := per * histLogGrowth
 	left := end - to
-	for i++; i < last; i++ {
-		h.counts[i] += whole
+	between := h.counts[i+1 : last]
+	for k := range between {
+		between[k] += whole
 		left -= histLogGrowth
 	}
 	h.counts[last] += per * max(left, 0)
+}
+
+// spreading adds stretches of weight that follow each other, each as spread would: the end of one is the beginning of the next.
+type spreading struct {
+	edge   float64 // so far, the highest
+	bucket int     // that holds it
+	log    float64 // its logarithm
+}
+
+func newSpreading(ms float64) spreading { return spreading{ms, bucketOf(ms), logs.of(ms)} }
+
+// upTo adds weight from the edge to hi. What spread does to the histogram's sum is left to the caller.
+func (x *spreading) upTo(h *Histogram, hi, weight float64) {
+	if !(hi >= x.edge) || !(x.edge > 0) { // one of the first, or noise of the fit
+		h.spread(x.edge, hi, weight)
+		if hi > x.edge {
+			*x = newSpreading(hi)
+		}
+		return
+	}
+	i, last, end := x.bucket, bucketOf(hi), logs.of(hi)
+	h.reach(i, last)
+	h.total += weight
+	if i == last {
+		h.counts[last] += weight
+	} else {
+		h.spreadOver(i, last, x.log, end, weight)
+	}
+	*x = spreading{hi, last, end}
 }
 
 // Merge adds the counts of o.
@@ -183,6 +217,14 @@ func BucketEdgeMs(ms float64) float64 {
 	return histEdge(k)
 }
 
+// QuantileAbove tells whether QuantileMs(p) is above ms, mostly at a glance.
+func (h *Histogram) QuantileAbove(p, ms float64) bool {
+	if h.endsBelow(ms) {
+		return false
+	}
+	return h.QuantileMs(p) > ms
+}
+
 // QuantileMs returns the latency below which share p of the requests lie, interpolated within the bucket on a
 // logarithmic scale; 0 if nothing was added.
 func (h *Histogram) QuantileMs(p float64) float64 {
@@ -190,10 +232,8 @@ func (h *Histogram) QuantileMs(p float64) float64 {
 		return 0
 	}
 	want, acc := p*h.total, 0.0
-	for i, c := range h.counts[:h.end] {
-		if i < h.first {
-			continue
-		}
+	for i := h.first; i < h.end; i++ {
+		c := h.counts[i]
 		if c > 0 && acc+c >= want {
 			if i == 0 {
 				return histMinMs

@@ -42,7 +42,9 @@ type HPA struct {
 	metrics    []hpa.MetricData
 	values     []int64      // of external metrics
 	perPod     []hpa.Sample // of pods metrics
-	decision   hpa.Decision // here, so that handing it to Observe does not allocate
+	inputs     hpa.Inputs
+	decisions  []hpa.Decision // the last of each service
+	synced     []int          // services of the last Decide
 	reasons    []Reason
 	labels     [][]string // of the metrics of each service
 }
@@ -85,6 +87,7 @@ func (h *HPA) WatchesPods() bool { return true }
 // Reset makes fresh HPAs, created at time 0. All mistakes in their objects are reported at once.
 func (h *HPA) Reset(app *App, _ uint64) error {
 	n := len(app.Services)
+	h.synced = h.synced[:0]
 	if h.app == app {
 		for s, c := range h.services {
 			if c != nil {
@@ -97,6 +100,7 @@ func (h *HPA) Reset(app *App, _ uint64) error {
 		}
 		return nil
 	}
+	h.decisions = make([]hpa.Decision, n)
 	h.app, h.services, h.due, h.readers, h.labels = nil, make([]*hpa.Controller, n), make([]time.Duration, n), make([][]metricReader, n), make([][]string, n)
 	var errs []error
 	for s := range app.Services {
@@ -166,23 +170,22 @@ func (h *HPA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 	if len(v.PodStart) != len(h.services)+1 {
 		return dst, fmt.Errorf("controller %s: the view shows no pods, which an HPA counts; the caller must ask for them (PodWatcher)", h.name)
 	}
-	h.reasons = h.reasons[:0]
+	h.synced = h.synced[:0]
 	for s, c := range h.services {
 		if c == nil || v.At < h.due[s] {
 			continue
 		}
 		h.due[s] = v.At + h.cfg.SyncPeriod
 		x := &v.Services[s]
-		in := hpa.Inputs{
-			SpecReplicas: int32(x.Spec), StatusReplicas: int32(x.Ready + x.Starting + x.Pending),
-			Pods: h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]]), Metrics: h.fillMetrics(s, v),
-		}
-		h.decision = c.Sync(v.At, &in)
-		d := &h.decision
+		in, d := &h.inputs, &h.decisions[s]
+		in.SpecReplicas, in.StatusReplicas = int32(x.Spec), int32(x.Ready+x.Starting+x.Pending)
+		in.Pods = h.fillPods(v.Pods[v.PodStart[s]:v.PodStart[s+1]])
+		in.Metrics = h.fillMetrics(s, v)
+		c.SyncTo(v.At, in, d)
 		if h.Observe != nil {
 			h.Observe(s, d)
 		}
-		h.explain(s, d)
+		h.synced = append(h.synced, s)
 		if d.Scaled() {
 			dst = append(dst, ScaleRequest{Service: s, Replicas: int(d.Desired), Pool: AnyPool})
 		}
@@ -233,24 +236,41 @@ func (h *HPA) explain(service int, d *hpa.Decision) {
 	}
 }
 
+// explained are the reasons of the syncs of the last Decide, worked out when somebody asks.
+func (h *HPA) explained() []Reason {
+	h.reasons = h.reasons[:0]
+	for _, s := range h.synced {
+		h.explain(s, &h.decisions[s])
+	}
+	return h.reasons
+}
+
 // Reasons are those of the syncs of the last Decide.
-func (h *HPA) Reasons(dst []Reason) []Reason { return append(dst, h.reasons...) }
+func (h *HPA) Reasons(dst []Reason) []Reason { return append(dst, h.explained()...) }
 
 // fillPods shows a service's pods as the API server does, and their samples as metrics-server does.
 func (h *HPA) fillPods(pods []PodView) []hpa.Pod {
 	if cap(h.containers) < len(pods) { // grown at once: pods hold slices of it
 		h.containers = make([]hpa.Container, 2*len(pods))
 	}
-	h.pods, h.containers, h.cpu, h.mem = h.pods[:0], h.containers[:len(pods)], h.cpu[:0], h.mem[:0]
+	if cap(h.pods) < len(pods) {
+		h.pods = make([]hpa.Pod, 2*len(pods))
+	}
+	h.pods, h.containers, h.cpu, h.mem = h.pods[:len(pods)], h.containers[:0], h.cpu[:0], h.mem[:0]
+	// Pods of a service are mostly alike: what they request, use and hold is turned into whole numbers once.
+	var container []hpa.Container
+	var used, held alike
 	for i := range pods {
-		p := &pods[i]
-		h.containers[i] = hpa.Container{Name: HPAContainer, Requests: hpa.Requests{
-			CPU: hpa.Millis(wholeMillis(p.RequestMillis)), Memory: hpa.Millis(byteMillis(p.MemRequestMiB)),
-		}}
-		out := hpa.Pod{
-			Phase: hpa.Running, Ready: hpa.ReadyFalse, StartedAt: p.StartedAt, ReadyChangedAt: p.ReadyChangedAt,
-			Containers: h.containers[i : i+1],
+		p, out := &pods[i], &h.pods[i]
+		if before := max(i-1, 0); container == nil || p.RequestMillis != pods[before].RequestMillis || p.MemRequestMiB != pods[before].MemRequestMiB {
+			n := len(h.containers)
+			h.containers = append(h.containers, hpa.Container{Name: HPAContainer, Requests: hpa.Requests{
+				CPU: hpa.Millis(wholeMillis(p.RequestMillis)), Memory: hpa.Millis(byteMillis(p.MemRequestMiB)),
+			}})
+			container = h.containers[n : n+1]
 		}
+		out.Phase, out.Deleting, out.Ready = hpa.Running, false, hpa.ReadyFalse
+		out.StartedAt, out.ReadyChangedAt, out.Containers = p.StartedAt, p.ReadyChangedAt, container
 		switch p.Phase {
 		case PodPending:
 			out.Phase, out.StartedAt = hpa.Pending, hpa.Unset
@@ -262,15 +282,25 @@ func (h *HPA) fillPods(pods []PodView) []hpa.Pod {
 		case PodTerminating:
 			out.Deleting = true
 		}
-		h.pods = append(h.pods, out)
 		if p.HasSample {
-			sample := hpa.Sample{Pod: i, At: p.SampleAt, Window: p.SampleWindow, Millis: wholeMillis(p.CPUMillis)}
-			h.cpu = append(h.cpu, sample)
-			sample.Millis = byteMillis(p.MemMiB)
-			h.mem = append(h.mem, sample)
+			h.cpu = append(h.cpu, hpa.Sample{Pod: i, At: p.SampleAt, Window: p.SampleWindow, Millis: used.of(p.CPUMillis, wholeMillis)})
+			h.mem = append(h.mem, hpa.Sample{Pod: i, At: p.SampleAt, Window: p.SampleWindow, Millis: held.of(p.MemMiB, byteMillis)})
 		}
 	}
 	return h.pods
+}
+
+// alike keeps what the last of a row of numbers was turned into.
+type alike struct {
+	from float64 // 0 turns into 0
+	to   int64
+}
+
+func (a *alike) of(x float64, turn func(float64) int64) int64 {
+	if x != a.from {
+		a.from, a.to = x, turn(x)
+	}
+	return a.to
 }
 
 // fillMetrics hands each metric the samples of its resource, or its value.

@@ -185,7 +185,7 @@ func (k *KEDA) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 			dst = append(dst, r)
 		}
 	}
-	for _, r := range k.hpa.reasons {
+	for _, r := range k.hpa.explained() {
 		if !asked(polled, r.Service) {
 			k.reasons = append(k.reasons, r)
 		}

@@ -221,7 +221,7 @@ func (m *Metrics) addWindow(st *State) {
 		m.bad += e.Late + e.Failed
 	}
 	if m.pods != nil {
-		m.pods.addWindow(st.At, w*Tick.Seconds())
+		m.pods.addWindow(st)
 	}
 }
 
@@ -296,8 +296,15 @@ func (m *Metrics) history(c *ClusterView, before *scrape) {
 		c.EntryBefore[0] = before.cluster.EntryPrevRPS
 		copy(c.EntryBefore[1:], before.cluster.EntryBefore[:])
 	}
-	m.peaks[(m.scrapes-1)%len(m.peaks)] = c.EntryRPS
-	c.EntryPeak = slices.Max(m.peaks[:min(m.scrapes, len(m.peaks))])
+	slot := &m.peaks[(m.scrapes-1)%len(m.peaks)]
+	forgotten := *slot
+	*slot = c.EntryRPS
+	switch {
+	case before != nil && c.EntryRPS <= before.cluster.EntryPeak && (m.scrapes <= len(m.peaks) || forgotten < before.cluster.EntryPeak):
+		c.EntryPeak = before.cluster.EntryPeak // which still counts
+	default:
+		c.EntryPeak = slices.Max(m.peaks[:min(m.scrapes, len(m.peaks))])
+	}
 }
 
 // disturb puts noise on what was measured; a backlog is counted and not measured. The draws do not depend on the values, so that controllers which are

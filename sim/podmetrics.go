@@ -36,30 +36,44 @@ type podUse struct {
 type podMetrics struct {
 	app     *App
 	engine  PodLister
+	user    podUser // nil where the engine is none
 	cfg     MetricsConfig
 	noise   *rng.Stream
-	list    []PodInfo
+	version uint64    // of the pods listed (State.Version)
+	list    []PodInfo // by ID; CPU as of when it was made
 	raw     []PodInfo // as the engine lists them
 	order   []int     // their places in raw, by ID
 	ids     []int64   // those that order is for
+	cpu     []float64 // CPU of raw over the last window
 	use     []podUse  // by ID
 	spare   []podUse
 	dropped []bool // by service: this scrape failed
 	faults  *faultPlan
 }
 
+// podUser is an engine that tells what its pods used in the last window without listing them, in the order of Pods.
+type podUser interface {
+	podCPU(dst []float64) []float64
+}
+
 func newPodMetrics(app *App, engine PodLister, cfg MetricsConfig, faults *faultPlan) *podMetrics {
-	return &podMetrics{app: app, engine: engine, cfg: cfg, noise: rng.New(0, "metrics-pod-noise"), dropped: make([]bool, len(app.Services)), faults: faults}
+	user, _ := engine.(podUser)
+	return &podMetrics{app: app, engine: engine, user: user, cfg: cfg, noise: rng.New(0, "metrics-pod-noise"), dropped: make([]bool, len(app.Services)), faults: faults}
 }
 
 func (p *podMetrics) reset(seed uint64) {
 	p.noise.Reseed(seed, "metrics-pod-noise")
 	p.use = p.use[:0]
 	p.order = p.order[:0]
+	p.version = 0
 }
 
-// refresh lists the pods by ID. The order is worked out again only when there are other pods.
-func (p *podMetrics) refresh() {
+// refresh lists the pods by ID, where they are not those of before. The order is worked out again only when there are other pods.
+func (p *podMetrics) refresh(st *State) {
+	if st.version != 0 && st.version == p.version && p.user != nil {
+		return
+	}
+	p.version = st.version
 	last := len(p.order)
 	before := p.ids
 	p.raw = p.engine.Pods(p.raw[:0])
@@ -77,6 +91,19 @@ func (p *podMetrics) refresh() {
 	p.list = p.list[:0]
 	for _, i := range p.order {
 		p.list = append(p.list, p.raw[i])
+	}
+	p.merge()
+}
+
+// used fills cpu.
+func (p *podMetrics) used() {
+	p.cpu = p.cpu[:0]
+	if p.user != nil {
+		p.cpu = p.user.podCPU(p.cpu)
+		return
+	}
+	for i := range p.raw {
+		p.cpu = append(p.cpu, p.raw[i].CPUUsedMillis)
 	}
 }
 
@@ -97,24 +124,31 @@ func (p *podMetrics) merge() {
 	p.use, p.spare = next, p.use
 }
 
-// addWindow adds the CPU of a window of so many seconds that ends at time now.
-func (p *podMetrics) addWindow(now time.Duration, seconds float64) {
-	p.refresh()
-	p.merge()
+// addWindow adds the CPU of the window that has just ended.
+func (p *podMetrics) addWindow(st *State) {
+	p.refresh(st)
+	p.used()
+	window := time.Duration(st.Window) * Tick
+	seconds := float64(st.Window) * Tick.Seconds()
 	for i := range p.list {
-		if pod := &p.list[i]; pod.Phase != PodPending {
-			dt := min(seconds, (now - pod.StartedAt).Seconds())
-			p.use[i].cpu += pod.CPUUsedMillis * dt
-			p.use[i].seconds += dt
+		pod, use := &p.list[i], &p.use[i]
+		if pod.Phase == PodPending {
+			continue
 		}
+		dt := seconds
+		if age := st.At - pod.StartedAt; age < window {
+			dt = age.Seconds()
+		}
+		use.cpu += p.cpu[p.order[i]] * dt
+		use.seconds += dt
 	}
 }
 
 // scrape gives every pod that runs a point, and those with two a sample.
 func (p *podMetrics) scrape(st *State, sc *scrape) {
-	p.refresh()
-	p.merge()
-	sc.pods = sc.pods[:0]
+	p.refresh(st)
+	sc.pods = slices.Grow(sc.pods[:0], len(p.list))[:len(p.list)]
+	n := 0
 	for i := range p.list {
 		pod, use := &p.list[i], &p.use[i]
 		if pod.Phase == PodPending {
@@ -124,7 +158,9 @@ func (p *podMetrics) scrape(st *State, sc *scrape) {
 		if p.cfg.Noise > 0 {
 			cpuFactor, memFactor = noiseFactor(p.noise, p.cfg.Noise), noiseFactor(p.noise, p.cfg.Noise)
 		}
-		s := podSample{id: pod.ID, window: p.cfg.Interval}
+		s := &sc.pods[n]
+		n++
+		s.id, s.window, s.hasSample = pod.ID, p.cfg.Interval, false
 		switch age := st.At - pod.StartedAt; {
 		case use.points > 0:
 			s.hasSample = true
@@ -145,13 +181,13 @@ func (p *podMetrics) scrape(st *State, sc *scrape) {
 		if p.dropped[pod.Service] {
 			s.hasSample = false
 		}
-		sc.pods = append(sc.pods, s)
 	}
+	sc.pods = sc.pods[:n]
 }
 
 // view fills the pods of v, grouped by service, by ID within a service.
 func (p *podMetrics) view(st *State, sc *scrape, v *View) {
-	p.refresh()
+	p.refresh(st)
 	clear(v.PodStart)
 	for i := range p.list {
 		v.PodStart[p.list[i].Service+1]++
@@ -163,10 +199,11 @@ func (p *podMetrics) view(st *State, sc *scrape, v *View) {
 	k := 0
 	for i := range p.list {
 		pod := &p.list[i]
-		out := PodView{
-			ID: pod.ID, Phase: pod.Phase, CreatedAt: pod.CreatedAt, StartedAt: pod.StartedAt, ReadyChangedAt: pod.ReadyChangedAt,
-			PodResources: pod.PodResources,
-		}
+		out := &v.Pods[v.PodStart[pod.Service]]
+		v.PodStart[pod.Service]++
+		out.ID, out.Phase, out.CreatedAt, out.StartedAt, out.ReadyChangedAt = pod.ID, pod.Phase, pod.CreatedAt, pod.StartedAt, pod.ReadyChangedAt
+		out.PodResources = pod.PodResources
+		out.HasSample, out.SampleAt, out.SampleWindow, out.CPUMillis, out.MemMiB = false, 0, 0, 0, 0
 		if sc != nil {
 			for k < len(sc.pods) && sc.pods[k].id < pod.ID {
 				k++
@@ -176,8 +213,6 @@ func (p *podMetrics) view(st *State, sc *scrape, v *View) {
 				out.HasSample, out.SampleAt, out.SampleWindow, out.CPUMillis, out.MemMiB = true, sc.at, x.window, x.cpu, x.mem
 			}
 		}
-		v.Pods[v.PodStart[pod.Service]] = out
-		v.PodStart[pod.Service]++
 	}
 	// PodStart[s] now holds the end of service s: shift by one.
 	copy(v.PodStart[1:], v.PodStart[:len(st.Services)])

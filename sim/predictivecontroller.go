@@ -23,7 +23,8 @@ type Predictive struct {
 	requests []ScaleRequest           // of the calculating HPAs
 	decided  []hpa.Decision           // by service, of the last sync
 	synced   []bool
-	reasons  []Reason
+	reasons  []Reason // without notes about models: Reasons writes them
+	models   []int32  // what those of each reason gave
 }
 
 // PredictiveSpec is an object: the metrics that the count is calculated from, and the rest.
@@ -98,7 +99,7 @@ func (p *Predictive) Reset(app *App, seed uint64) error {
 // Decide syncs every object whose period is over.
 func (p *Predictive) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error) {
 	clear(p.synced)
-	p.reasons = p.reasons[:0]
+	p.reasons, p.models = p.reasons[:0], p.models[:0]
 	var err error
 	if p.requests, err = p.inner.Decide(v, p.requests[:0]); err != nil {
 		return dst, err
@@ -108,12 +109,13 @@ func (p *Predictive) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error)
 			continue
 		}
 		d := &p.decided[s]
+		models := int32(0)
 		r := Reason{Service: s, From: int(d.Current), To: int(d.Desired), Rule: "predictive"}
 		switch d.Path {
 		case hpa.PathMetrics:
 			predicted := c.Sync(v.At, d.Proposed)
 			settled := c.Settle(v.At, d.Current, predicted.Replicas)
-			r.To, r.Note = int(settled.Desired), fmt.Sprintf("metrics give %d, with the models %d", d.Proposed, predicted.Replicas)
+			r.To, models = int(settled.Desired), predicted.Replicas
 			if settled.Stabilization != hpa.NoReason {
 				r.Limits = append(r.Limits, ReasonLimit{string(settled.Stabilization), int(settled.Stabilized)})
 			}
@@ -126,10 +128,18 @@ func (p *Predictive) Decide(v *View, dst []ScaleRequest) ([]ScaleRequest, error)
 		if r.To != r.From {
 			dst = append(dst, ScaleRequest{Service: s, Replicas: r.To, Pool: AnyPool})
 		}
-		p.reasons = append(p.reasons, r)
+		p.reasons, p.models = append(p.reasons, r), append(p.models, models)
 	}
 	return dst, nil
 }
 
 // Reasons are those of the syncs of the last Decide.
-func (p *Predictive) Reasons(dst []Reason) []Reason { return append(dst, p.reasons...) }
+func (p *Predictive) Reasons(dst []Reason) []Reason {
+	for i, r := range p.reasons {
+		if d := &p.decided[r.Service]; d.Path == hpa.PathMetrics {
+			r.Note = fmt.Sprintf("metrics give %d, with the models %d", d.Proposed, p.models[i])
+		}
+		dst = append(dst, r)
+	}
+	return dst
+}

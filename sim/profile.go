@@ -114,12 +114,7 @@ func (l *latency) tailAbove(ms float64) float64 {
 		q := l.logQuantile(0)
 		return 1 - profileLevels[0]*max(0, 1-(q-y)/lowestSpread)
 	case hi == nLevels:
-		a, b := l.logQuantile(nLevels-3), l.logQuantile(nLevels-1)
-		x, span := lastDecade*(y-b), max(b-a, 1e-3)
-		if x > tailEnd*span {
-			return 0
-		}
-		return lastTail * powers.expNeg(x/span)
+		return tailPast(y, l.logQuantile(nLevels-3), l.logQuantile(nLevels-1))
 	}
 	a, b := l.logQuantile(lo), l.logQuantile(hi)
 	f := 1.0
@@ -139,24 +134,48 @@ func (l *latency) addTo(h *Histogram, weight float64) {
 		return
 	}
 	sum := h.sum + weight*l.total()
-	edge := l.delayMs + l.meanMs*exp2m(l.logQuantile(0)-lowestSpread)
-	below := 0.0
-	segment := func(to, p float64) {
-		h.spread(edge, to, weight*(p-below))
-		edge, below = max(edge, to), p
+	var logs [nLevels]float64
+	for i := range logs {
+		logs[i] = l.logQuantile(i)
 	}
+	at := newSpreading(l.delayMs + l.meanMs*exp2m(logs[0]-lowestSpread))
+	below := 0.0
 	for i, p := range profileLevels {
-		segment(l.delayMs+l.meanMs*exp2m(l.logQuantile(i)), p)
+		at.upTo(h, l.delayMs+l.meanMs*exp2m(logs[i]), weight*(p-below))
+		below = p
 	}
 	// The last thousandth: up to what one in 100,000 exceeds.
-	last := edge
-	for _, p := range [...]float64{0.9997, 0.99997} {
-		x := last
-		for l.tailAbove(x) > 1-p && x < 100*last {
+	last := at.edge
+	x := last
+	for _, p := range [...]float64{0.9997, 0.99997} { // what the first has not reached is too low for the second as well
+		for l.tailBeyond(x, &logs) > 1-p && x < 100*last {
 			x *= 1.05
 		}
-		segment(x, p)
+		at.upTo(h, x, weight*(p-below))
+		below = p
 	}
-	h.Add(edge, weight*(1-below))
+	h.Add(at.edge, weight*(1-below))
 	h.sum = sum // exactly the mean, whatever the buckets
+}
+
+// tailBeyond is tailAbove where all quantiles are known; mostly ms lies beyond the last.
+func (l *latency) tailBeyond(ms float64, logs *[nLevels]float64) float64 {
+	if ms <= l.delayMs {
+		return 1
+	}
+	y := log2m((ms - l.delayMs) / l.meanMs)
+	b := logs[nLevels-1]
+	if !(b <= y && logs[nLevels-2] <= y) {
+		return l.tailAbove(ms)
+	}
+	return tailPast(y, logs[nLevels-3], b)
+}
+
+// tailPast is the tail at y beyond the last level, whose logarithm is b; a is that of the last but two.
+func tailPast(y, a, b float64) float64 {
+	x, span := lastDecade*(y-b), max(b-a, 1e-3)
+	if x > tailEnd*span {
+		return 0
+	}
+	return lastTail * powers.expNeg(x/span)
 }

@@ -15,6 +15,12 @@ type Recorder interface {
 	RecordInterval(r *IntervalRecord)
 }
 
+// Reasonless is a recorder that may do without DecisionRecord.Reasons, so that nobody works them out.
+type Reasonless interface {
+	// WithoutReasons tells whether it does; it is asked once, at the beginning.
+	WithoutReasons() bool
+}
+
 // TickRecord is one tick, after the engine has stepped over it.
 type TickRecord struct {
 	Tick    int           // of the episode, from 0
@@ -36,7 +42,7 @@ type DecisionRecord struct {
 	View     *View
 	Requests []ScaleRequest // in the controller's order; may be empty
 	Results  []ScaleResult  // one per request
-	Reasons  []Reason       // why, of each service that was decided about
+	Reasons  []Reason       // why, of each service that was decided about; none for a Reasonless recorder
 }
 
 // IntervalRecord is one control interval with its reward. The last one of an episode may be short.

@@ -2,8 +2,10 @@ package sim
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/grlscaler/grlscaler/sim/rng"
@@ -22,9 +24,14 @@ type ReplaySource struct {
 	mu      sync.Mutex
 	planner *Planner
 	mean    []float64
-	last    []float64 // intensities that lastRow is needed at
-	lastRow []int
+	plans   []windowPlan
 	needed  [][]int // demand of each window of the recording, filled as it is asked
+}
+
+// windowPlan is the demand of windows that ask the same: many are of one row of the recording.
+type windowPlan struct {
+	rps []float64
+	row []int
 }
 
 var _ LoadSource = (*ReplaySource)(nil)
@@ -115,31 +122,55 @@ func (s *ReplaySource) Episode(seed uint64, ep *Episode) error {
 		copy(ep.Needed[w*nS:], ep.Initial)
 	}
 	copy(ep.RPS[s.warmup*nE:], s.load.RPS[from*nE:(from+length)*nE])
-	for w := range (length + WindowTicks - 1) / WindowTicks {
-		copy(ep.Needed[(s.warmup/WindowTicks+w)*nS:], s.neededAt(from/WindowTicks+w))
+	windows := (length + WindowTicks - 1) / WindowTicks
+	s.plan(from/WindowTicks, windows)
+	for w := range windows {
+		copy(ep.Needed[(s.warmup/WindowTicks+w)*nS:], s.needed[from/WindowTicks+w])
 	}
 	return nil
 }
 
-// neededAt is the demand at the mean intensity of window w of the recording. The lock is held.
-func (s *ReplaySource) neededAt(w int) []int {
-	if s.needed[w] != nil {
-		return s.needed[w]
+// plan fills the demand, at its mean intensity, of so many windows of the recording. The lock is held.
+func (s *ReplaySource) plan(from, windows int) {
+	s.plans = s.plans[:0]
+	for w := from; w < from+windows; w++ {
+		if s.needed[w] != nil {
+			continue
+		}
+		clear(s.mean)
+		first, end := w*WindowTicks, min((w+1)*WindowTicks, s.ticks)
+		for t := first; t < end; t++ {
+			for e, r := range s.load.At(t) {
+				s.mean[e] += r / float64(end-first)
+			}
+		}
+		if n := len(s.plans); n == 0 || !slices.Equal(s.mean, s.plans[n-1].rps) {
+			s.plans = append(s.plans, windowPlan{slices.Clone(s.mean), make([]int, len(s.app.Services))})
+		}
+		s.needed[w] = s.plans[len(s.plans)-1].row
 	}
-	clear(s.mean)
-	from, to := w*WindowTicks, min((w+1)*WindowTicks, s.ticks)
-	for t := from; t < to; t++ {
-		for e, r := range s.load.At(t) {
-			s.mean[e] += r / float64(to-from)
+	planAll(s.app, s.planner, s.plans)
+	clear(s.plans)
+}
+
+// plansPerCore is how many plans are worth another core: a planner for it costs a few of them.
+const plansPerCore = 32
+
+// planAll fills the rows of plans on as many cores as are worth it: those of a month take seconds.
+func planAll(app *App, planner *Planner, plans []windowPlan) {
+	cores := max(1, min(runtime.GOMAXPROCS(0), len(plans)/plansPerCore))
+	var next atomic.Int64
+	work := func(p *Planner) {
+		for i := int(next.Add(1)) - 1; i < len(plans); i = int(next.Add(1)) - 1 {
+			p.Needed(plans[i].rps, plans[i].row)
 		}
 	}
-	if s.lastRow == nil || !slices.Equal(s.mean, s.last) { // many windows are of one row of the recording
-		s.lastRow = make([]int, len(s.app.Services))
-		s.planner.Needed(s.mean, s.lastRow)
-		s.last = append(s.last[:0], s.mean...)
+	var wg sync.WaitGroup
+	for range cores - 1 {
+		wg.Go(func() { work(NewPlanner(app)) })
 	}
-	s.needed[w] = s.lastRow
-	return s.lastRow
+	work(planner)
+	wg.Wait()
 }
 
 // PickSource draws which of n load sources the episode of a seed is taken from.

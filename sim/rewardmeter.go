@@ -21,6 +21,7 @@ type RewardMeter struct {
 	seen   []podCounts // [service] what tick and alloc were computed for
 	pods   uint64      // State.version of seen
 	needed []int
+	at     *int // where the demand curve was read, which does not change during a run
 	tick   rewardSums
 	alloc  []float64 // [service] price-weighted allocation in one tick
 
@@ -55,6 +56,7 @@ func (m *RewardMeter) Reset(st *State) {
 	m.clear()
 	clear(m.window)
 	m.run, m.pods = 0, 0
+	m.at = nil
 	m.needed[0] = math.MinInt // differs from any demand curve, so that the first tick counts as a change
 	m.prices.reset()
 	for i := range m.stateful {
@@ -88,9 +90,12 @@ func (m *RewardMeter) Tick(st *State, needed []int) {
 // changed notes what the sums depend on and tells whether it differs from the last tick.
 func (m *RewardMeter) changed(st *State, needed []int) bool {
 	changed := false
-	if !slices.Equal(needed, m.needed) {
-		copy(m.needed, needed)
-		changed = true
+	if m.at != &needed[0] {
+		m.at = &needed[0]
+		if !slices.Equal(needed, m.needed) {
+			copy(m.needed, needed)
+			changed = true
+		}
 	}
 	if st.version != 0 && st.version == m.pods {
 		return changed

@@ -38,13 +38,15 @@ func RunController(app *App, engine Engine, ep *Episode, c Controller, seed uint
 	s.SetRecorder(recorder)
 	var requests []ScaleRequest
 	var reasons []Reason
+	reasonless, ok := recorder.(Reasonless)
+	explain := recorder != nil && !(ok && reasonless.WithoutReasons())
 	for !s.Done() {
 		v := s.View()
 		requests, err = c.Decide(v, requests[:0])
 		if err != nil {
 			return fmt.Errorf("controller %s at %v: %w", c.Name(), v.At, err)
 		}
-		if recorder != nil { // before anything changes
+		if explain { // before anything changes
 			reasons = reasonsOf(c, v, requests, reasons[:0])
 		}
 		results, err := s.Apply(requests)

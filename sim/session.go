@@ -18,6 +18,7 @@ type Session struct {
 	meter    *RewardMeter
 	reward   RewardConfig
 	arrivals *arrivals
+	drawn    []uint16 // those of the whole episode, where somebody has drawn them before
 
 	ep         *Episode
 	tick       int // of the episode, the next one to run
@@ -102,6 +103,9 @@ func (s *Session) Start(seed uint64, ep *Episode, from int, replicas []int) erro
 		return fmt.Errorf("episode %q: %w", ep.Name, err)
 	}
 	s.arrivals.reset(seed)
+	if s.drawn = nil; from == 0 {
+		s.drawn = ep.Arrivals.of(ep, seed)
+	}
 	s.metrics.Reset(seed)
 	s.metrics.SetFaults(ep.Faults, time.Duration(from)*Tick)
 	s.meter.Reset(s.engine.State())
@@ -201,8 +205,14 @@ func (s *Session) Advance() RewardTerms {
 		t := s.tick
 		s.happen(t)
 		s.load.RPS = s.ep.RPS[t*nE : (t+1)*nE]
-		for e, rps := range s.load.RPS {
-			s.load.Arrivals[e] = s.arrivals.draw(e, rps*Tick.Seconds())
+		if s.drawn != nil {
+			for e, n := range s.drawn[t*nE : (t+1)*nE] {
+				s.load.Arrivals[e] = float64(n)
+			}
+		} else {
+			for e, rps := range s.load.RPS {
+				s.load.Arrivals[e] = s.arrivals.draw(e, rps*Tick.Seconds())
+			}
 		}
 		s.engine.Step(s.load)
 		st := s.engine.State()

@@ -105,6 +105,10 @@ type State struct {
 	version uint64
 }
 
+// Version changes whenever pods come, go or change their phase, and with quotas; until then pod counts, quotas and Placed are what they
+// were. It is 0 where the engine does not count; two runs may have the same.
+func (s *State) Version() uint64 { return s.version }
+
 // ServiceState is the truth about one service.
 type ServiceState struct {
 	Spec        int // replicas last asked for; while a rolling update goes on more or fewer pods are there

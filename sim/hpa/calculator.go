@@ -140,6 +140,10 @@ func (c *Calculator) begin(q *Query) (g Groups, goneN int, goneSum int64, err er
 // ResourceUtilization is the rule of a resource metric with a target in percent of the request (upstream
 // GetResourceReplicas).
 func (c *Calculator) ResourceUtilization(q *Query, percent int32) (Proposal, error) {
+	var p Proposal
+	if c.together(q, percent, &p) {
+		return p, nil
+	}
 	g, goneN, _, err := c.begin(q)
 	if err != nil {
 		return Proposal{}, err
@@ -163,7 +167,7 @@ func (c *Calculator) ResourceUtilization(q *Query, percent int32) (Proposal, err
 	if !ok {
 		return Proposal{}, ErrNoMetricsForKnownPods
 	}
-	p := g.proposal(ratio)
+	p = g.proposal(ratio)
 	// request > 0, so at least one pod was counted.
 	p.Utilization, p.UsageMillis = util, usage/int64(g.Ready)
 	if c.plain(q, &p) {
@@ -187,6 +191,42 @@ func (c *Calculator) ResourceUtilization(q *Query, percent int32) (Proposal, err
 	_, p.FilledRatio, _ = over.utilization(usage, request, percent)
 	c.filled(q, &p, n)
 	return p, nil
+}
+
+// together is ResourceUtilization where every pod counts and none is gone; false if it is not so.
+func (c *Calculator) together(q *Query, percent int32, p *Proposal) bool {
+	usage, request, ok := c.allCount(q)
+	if !ok {
+		return false
+	}
+	util, ratio, ok := c.cfg.Overflow.utilization(usage, request, percent)
+	if !ok {
+		return false
+	}
+	n := len(q.Pods)
+	*p = Proposal{Utilization: util, UsageMillis: usage / int64(n), Ratio: ratio, FilledRatio: ratio, Ready: n}
+	return c.plain(q, p)
+}
+
+// allCount sums usage and requests where every pod has a sample that counts, in the order of the pods, and its requests: what is left
+// of all the rules while nothing starts or goes.
+func (c *Calculator) allCount(q *Query) (usage, request int64, ok bool) {
+	if len(q.Samples) != len(q.Pods) {
+		return 0, 0, false
+	}
+	over, cpu := c.cfg.Overflow, q.Resource == CPU
+	for i := range q.Pods {
+		p, s := &q.Pods[i], &q.Samples[i]
+		if s.Pod != i || c.cfg.groupOf(q.Now, p, s, cpu) != GroupReady {
+			return 0, 0, false
+		}
+		requested, err := p.Request(q.Resource, q.Container)
+		if err != nil {
+			return 0, 0, false
+		}
+		usage, request = over.add(usage, s.Millis), over.add(request, requested)
+	}
+	return usage, request, len(q.Pods) > 0
 }
 
 // utilization returns usage in whole percent of the request, truncated, and its ratio to the target.

@@ -30,6 +30,7 @@ type Controller struct {
 	recs       history
 	ups, downs events
 	results    []MetricResult
+	query      Query // of the metric in hand
 }
 
 // New returns a controller for an HPA object in a cluster. It reports every mistake in both.
@@ -89,13 +90,20 @@ func (c *Controller) Recommendations(dst []Recommendation) []Recommendation {
 // Sync handles the object once, at time now, which must not go back (upstream reconcileAutoscaler). The caller writes
 // Decision.Desired to the workload if it differs; the controller takes it as written.
 func (c *Controller) Sync(now time.Duration, in *Inputs) Decision {
+	var d Decision
+	c.SyncTo(now, in, &d)
+	return d
+}
+
+// SyncTo is Sync without a copy.
+func (c *Controller) SyncTo(now time.Duration, in *Inputs, d *Decision) {
 	current := in.SpecReplicas
 	if !c.seen {
 		// The history begins with the present count: a fresh controller does not scale down for a whole window.
 		c.seen = true
 		c.recs.store(now, current, -1)
 	}
-	d := Decision{
+	*d = Decision{
 		At: now, Current: current, Desired: current, Metric: NoMetric,
 		AbleToScale: Condition{true, SucceededGetScale},
 	}
@@ -108,9 +116,9 @@ func (c *Controller) Sync(now time.Duration, in *Inputs) Decision {
 	case current < c.minR:
 		d.Path, d.Desired = PathBelowMin, c.minR
 	default:
-		c.propose(now, in, &d)
+		c.propose(now, in, d)
 		if d.Path == PathMetrics {
-			c.settle(now, &d)
+			c.settle(now, d)
 		}
 	}
 	if d.Scaled() {
@@ -118,7 +126,6 @@ func (c *Controller) Sync(now time.Duration, in *Inputs) Decision {
 		c.storeEvent(now, current, d.Desired)
 		c.ownZero = current > 0 && d.Desired == 0 && c.minR == 0 && c.zeroable
 	}
-	return d
 }
 
 // wakes reports whether the HPA looks at its metrics when there are no replicas (upstream
@@ -135,11 +142,14 @@ func (c *Controller) propose(now time.Duration, in *Inputs, d *Decision) {
 	if len(in.Metrics) != len(c.spec.Metrics) {
 		panic(fmt.Sprintf("hpa: data for %d metrics, but %q has %d", len(in.Metrics), c.spec.Name, len(c.spec.Metrics)))
 	}
-	q := Query{Now: now, Tolerance: c.tolerance, Pods: in.Pods}
+	q := &c.query
+	q.Now, q.Tolerance, q.Pods = now, c.tolerance, in.Pods
 	failed, firstFailed := 0, 0
 	for i := range c.spec.Metrics {
 		r := &c.results[i]
-		r.Proposal, r.Err = c.metric(&q, &r.Spec, &in.Metrics[i], in)
+		if r.Err = nil; !c.utilization(q, &r.Spec, &in.Metrics[i], in, &r.Proposal) {
+			r.Proposal, r.Err = c.metric(q, &r.Spec, &in.Metrics[i], in)
+		}
 		if r.Err != nil {
 			if failed == 0 {
 				firstFailed, d.Err = i, r.Err
@@ -159,6 +169,15 @@ func (c *Controller) propose(now time.Duration, in *Inputs, d *Decision) {
 		return
 	}
 	d.ScalingActive = Condition{true, ValidMetricFound}
+}
+
+// utilization evaluates the commonest metric in its plainest case, in place; false if it is another.
+func (c *Controller) utilization(q *Query, m *MetricSpec, data *MetricData, in *Inputs, p *Proposal) bool {
+	if m.Type != ResourceMetric && m.Type != ContainerResourceMetric || m.Target.Type == AverageValueTarget || data.Err != nil {
+		return false
+	}
+	q.Samples, q.Resource, q.Container, q.Replicas = data.Samples, m.Resource, m.Container, in.SpecReplicas
+	return c.calc.together(q, m.Target.AverageUtilization, p)
 }
 
 // metric evaluates one metric by the rule that its type and target call for.
