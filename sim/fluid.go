@@ -388,41 +388,6 @@ func (f *Fluid) workersAllow(s int, wanted float64) float64 {
 	return rate
 }
 
-// AddLatencies adds the completed requests of the last window.
-func (f *Fluid) AddLatencies(perEndpoint []Histogram) {
-	for e := range perEndpoint {
-		f.units[e].addTo(&f.x.endpoints[e], &f.endpoints[e], &perEndpoint[e], f.completed[e])
-	}
-}
-
-// unitLatency keeps the distribution of an endpoint's latency while it stays what it is: at a constant load, and for several
-// recorders, it is spread out once. The one before it stays too, for a [LatencySet] that has not yet added it up.
-type unitLatency struct {
-	of    duration
-	known bool
-	now   int          // of both
-	both  [2]Histogram // of one request
-}
-
-// shape is the distribution of one request.
-func (u *unitLatency) shape(x *endpointResponse, d *duration) *Histogram {
-	if !u.known || *d != u.of {
-		u.now = 1 - u.now
-		one := &u.both[u.now]
-		one.Reset()
-		l := x.latencyOf(*d)
-		l.addTo(one, 1)
-		u.of, u.known = *d, true
-	}
-	return &u.both[u.now]
-}
-
-func (u *unitLatency) addTo(x *endpointResponse, d *duration, h *Histogram, weight float64) {
-	if weight > 0 {
-		h.mergeScaled(u.shape(x, d), weight)
-	}
-}
-
 // Pods appends all pods to dst, by service and in order of creation.
 func (f *Fluid) Pods(dst []PodInfo) []PodInfo {
 	for s := range f.cl.pods {

@@ -3,6 +3,7 @@ package sim
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,5 +80,24 @@ func TestReplayRefusesShortRecordings(t *testing.T) {
 	}
 	if _, err := NewReplaySource("short", rec, onlineBoutique(t), ReplayOptions{}); err == nil || !strings.Contains(err.Error(), "at least one control interval (15s) is needed") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPlansDoNotDependOnEachOther: not on the core that makes them, nor on what its planner was asked before.
+func TestPlansDoNotDependOnEachOther(t *testing.T) {
+	app := onlineBoutique(t)
+	plans := make([]windowPlan, 3*plansPerCore)
+	for i := range plans {
+		rps := mixOf(app, 10+float64(i*37%len(plans))*4)
+		rps[i%len(rps)] *= 1.5
+		plans[i] = windowPlan{rps, make([]int, len(app.Services))}
+	}
+	planAll(app, NewPlanner(app), plans)
+	for i := range plans {
+		want := make([]int, len(app.Services))
+		NewPlanner(app).Needed(plans[i].rps, want)
+		if !slices.Equal(plans[i].row, want) {
+			t.Errorf("load %d needs %v, want %v", i, plans[i].row, want)
+		}
 	}
 }
