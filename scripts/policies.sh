@@ -5,7 +5,7 @@ set -eu
 out=configs/policies/trained
 version=$(git describe --always --abbrev=12)
 
-for cfg in ${CFGS:-mlp_ppo gcn_ppo gat_ppo gat_sac}; do
+for cfg in ${CFGS:-mlp_ppo gcn_ppo gat_ppo gat_sac gat_zero}; do
 	run=checkpoints/policies/$cfg
 	mkdir -p "$run"
 	resume=

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What docs/results.md shows: trains each configuration and the ablations with five seeds, draws the learning curves, and runs the
-# benchmarks. A second call goes on where the first was stopped. SEEDS and WHAT narrow it down:
+# benchmarks. A second call goes on where the first was stopped. SEEDS, CFGS and WHAT narrow it down:
 #
 #	SEEDS="1 2" WHAT="train curves" sh scripts/results.sh
 set -eu
@@ -8,7 +8,7 @@ out=checkpoints/results
 docs=docs/results
 seeds=${SEEDS:-1 2 3 4 5}
 what=${WHAT:-train ablate curves benchmark}
-cfgs="mlp_ppo gat_ppo gcn_ppo gat_sac"
+cfgs=${CFGS:-mlp_ppo gat_ppo gcn_ppo gat_sac}
 mkdir -p "$out" "$docs"
 
 train() { # name, configuration, further flags
