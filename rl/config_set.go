@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/grlscaler/grlscaler/internal/strictyaml"
@@ -85,10 +87,42 @@ func replaceAt(n *yaml.Node, at string, path []string, value *yaml.Node) error {
 		n.Content[i+1] = value
 		return nil
 	}
+	full := strings.TrimPrefix(at+"."+path[0], ".")
+	if len(path) == 1 && slices.Contains(optionalKeys, full) {
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: path[0]}, value)
+		return nil
+	}
+	for _, key := range optionalKeys {
+		if rest, ok := strings.CutPrefix(key, strings.TrimPrefix(at+".", ".")); ok && !strings.Contains(rest, ".") {
+			keys = append(keys, rest)
+		}
+	}
 	if at == "" {
 		return fmt.Errorf("unknown key %q; the keys are %s", path[0], strings.Join(keys, ", "))
 	}
 	return fmt.Errorf("unknown key %q; the keys of %s are %s", at+"."+path[0], at, strings.Join(keys, ", "))
+}
+
+// optionalKeys are the keys that a configuration's text leaves out while they have their default: values and lists, not sections.
+var optionalKeys = optionalIn(reflect.TypeFor[Config](), "")
+
+func optionalIn(t reflect.Type, at string) (keys []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		kind := f.Type
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		switch {
+		case name == "" || name == "-":
+		case kind.Kind() == reflect.Struct:
+			keys = append(keys, optionalIn(kind, at+name+".")...)
+		case strings.Contains(options, "omitempty"):
+			keys = append(keys, at+name)
+		}
+	}
+	return keys
 }
 
 func keysOf(n *yaml.Node, at string) string {

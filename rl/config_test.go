@@ -2,6 +2,7 @@ package rl
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,9 +121,18 @@ func TestApplySet(t *testing.T) {
 	if c.PPO.RolloutSteps == 2 {
 		t.Error("the original changed")
 	}
+	// Keys that the text leaves out while they have their default can be set too, and set back.
+	hidden, err := c.ApplySet([]string{"env.hide=[scalars.entry_peak]", "encoder.no_calls=true"})
+	if err != nil || !hidden.Encoder.NoCalls || !slices.Equal(hidden.Env.Hide, []string{"scalars.entry_peak"}) {
+		t.Fatalf("%+v, %v", hidden, err)
+	}
+	if back, err := hidden.ApplySet([]string{"env.hide=[]", "encoder.no_calls=false"}); err != nil || back.Hash() != c.Hash() {
+		t.Errorf("set back: %+v, %v", back, err)
+	}
 	for _, bad := range []struct{ set, want string }{
 		{"ppo.lr=1", `--set ppo.lr=1: unknown key "ppo.lr"; the keys of ppo are rollout_steps, minibatch_size,`},
 		{"sac.tau=1", `unknown key "sac"; the keys are format, name,`},
+		{"encoder.calls=1", "the keys of encoder are kind, hidden, layers, heads, head_hidden, no_calls"},
 		{"seed", "--set seed: give key=value"},
 		{"seed=many", "--set seed=many: found a text `many` where a whole number of at least 0 is needed"},
 		{"seed.x=1", "seed has no keys of its own"},
