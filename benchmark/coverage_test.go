@@ -10,6 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/grlscaler/grlscaler/internal/racedetector"
 	"github.com/grlscaler/grlscaler/sim/rng"
 )
 
@@ -86,7 +87,7 @@ const allCoverage = "GRLSCALER_COVERAGE"
 // interquartile mean, for normal scores and skewed ones; with three seeds those of the mean, which are Student's, do for normal scores.
 // A share of 94.6 % would be outside by chance in 3 of 1,000 tests; streams are fixed.
 func TestCoverage(t *testing.T) {
-	if raceEnabled {
+	if racedetector.Enabled {
 		t.Skip("one goroutine, and ten times as slow under the race detector")
 	}
 	all := os.Getenv(allCoverage) != ""
@@ -137,7 +138,7 @@ func TestCoverage(t *testing.T) {
 // TestCoverageOfPairs: the ratio of means and Cliff's delta of ten seeds. Delta's interval takes pairs as independent: it
 // keeps to 94 to 96 % where they are, and is on the safe side where common random numbers make them move together.
 func TestCoverageOfPairs(t *testing.T) {
-	if raceEnabled {
+	if racedetector.Enabled {
 		t.Skip("one goroutine, and ten times as slow under the race detector")
 	}
 	const shift = 0.95 // in standard deviations: delta is 2 Φ(shift/√2) - 1

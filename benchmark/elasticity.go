@@ -61,36 +61,23 @@ func newBalanceTick(supply, demand, weight, unit float64) balanceTick {
 // add adds n ticks of service i, one after the other.
 func (b *supplyDemand) add(i int, t *balanceTick, n int) {
 	v := &b.services[i]
-	supply, demand := v.supply, v.demand
+	supply, demand, over, under, thetaO, thetaU := v.supply, v.demand, v.over, v.under, v.thetaO, v.thetaU
+	for range n { // in the order of single ticks; what a tick lacks is 0
+		supply += t.weightedS
+		demand += t.weightedD
+		over += t.weightedOver
+		under += t.weightedUnder
+		thetaO += t.thetaO
+		thetaU += t.thetaU
+	}
+	v.supply, v.demand, v.over, v.under, v.thetaO, v.thetaU = supply, demand, over, under, thetaO, thetaU
 	switch {
 	case t.under > 0:
-		under, theta := v.under, v.thetaU
-		for range n {
-			supply += t.weightedS
-			demand += t.weightedD
-			under += t.weightedUnder
-			theta += t.thetaU
-		}
-		v.under, v.thetaU = under, theta
 		v.tauU += float64(n)
 		v.lag += float64(n)
 	case t.over > 0:
-		over, theta := v.over, v.thetaO
-		for range n {
-			supply += t.weightedS
-			demand += t.weightedD
-			over += t.weightedOver
-			theta += t.thetaO
-		}
-		v.over, v.thetaO = over, theta
 		v.tauO += float64(n)
-	default:
-		for range n {
-			supply += t.weightedS
-			demand += t.weightedD
-		}
 	}
-	v.supply, v.demand = supply, demand
 	if t.under == 0 && v.lag > 0 {
 		b.lags = append(b.lags, v.lag)
 		v.lag = 0

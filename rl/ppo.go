@@ -304,12 +304,8 @@ type ppoSums struct {
 func (t *ppoSums) startEpoch(epoch int) { t.kl, t.inEpoch, t.epochs = 0, 0, epoch+1 }
 
 func (t *ppoSums) add(st ppoStats) {
+	t.sum.add(&st)
 	t.sum.Loss += st.Loss
-	t.sum.Imitation += st.Imitation
-	t.sum.PolicyLoss += st.PolicyLoss
-	t.sum.ValueLoss += st.ValueLoss
-	t.sum.Entropy += st.Entropy
-	t.sum.ClipFraction += st.ClipFraction
 	t.sum.GradNorm += st.GradNorm
 	t.kl += st.ApproxKL
 	t.n++

@@ -35,16 +35,9 @@ func newSACStripes(cfg *Config, spec *sim.EnvSpec, sets [3]*gnn.Params) ([]*sacS
 	}
 	all := []*sacStripe{first}
 	for len(all) < stripeCount {
-		torch, err := gnn.StartTorch(cfg.TorchThreads)
-		if err != nil {
-			return nil, err
-		}
-		st := &sacStripe{
-			threaded: threaded{torch}, actor: first.actor.Replica(), critics: first.critics.Replica(), targets: first.targets.Replica(),
-			scope: gnn.NewScope(),
-		}
-		if err := torch.Do(func() error { return st.build(cfg, spec) }); err != nil {
-			torch.Close()
+		st := &sacStripe{actor: first.actor.Replica(), critics: first.critics.Replica(), targets: first.targets.Replica(), scope: gnn.NewScope()}
+		var err error
+		if st.threaded, err = startThread(cfg.TorchThreads, func() error { return st.build(cfg, spec) }); err != nil {
 			return nil, err
 		}
 		all = append(all, st)

@@ -153,6 +153,8 @@ func (u *sacUpdater) step(rates float64, rows int, pull float64, load func(st *s
 	alpha, imitates := u.alpha(), math.IsInf(pull, 1)
 	for _, st := range u.stripes {
 		st.sums = sacStats{}
+		st.critics.ZeroGrad()
+		st.actor.ZeroGrad()
 		defer st.scope.Reset()
 	}
 	err := eachStripe(u.stripes, rows, func(st *sacStripe, from, to int) error {
@@ -244,7 +246,6 @@ func (u *sacUpdater) criticGradients(st *sacStripe, alpha float64) error {
 	v1, v2 := u.valueOf(s, q1, st.batch.actions), u.valueOf(s, q2, st.batch.actions)
 	loss := s.MulScalar(s.Add(s.Mean(s.Square(s.Sub(v1, y))), s.Mean(s.Square(s.Sub(v2, y)))), st.share)
 	st.sums.CriticLoss, st.sums.QMean = s.Item(loss), st.share*s.Item(s.Mean(v1))
-	st.critics.ZeroGrad()
 	s.Backward(loss)
 	return s.Err()
 }
@@ -274,7 +275,6 @@ func (u *sacUpdater) actorGradients(st *sacStripe, alpha float64) error {
 			loss = s.Add(loss, s.MulScalar(imitation, b.pull))
 		}
 	}
-	st.actor.ZeroGrad()
 	s.Backward(loss)
 	return s.Err()
 }

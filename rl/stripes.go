@@ -24,6 +24,19 @@ func (t *threaded) do(f func() error) error {
 	return t.thread.Do(f)
 }
 
+// startThread starts a torch thread on which libtorch may use so many, and builds there what belongs to it.
+func startThread(threads int, build func() error) (threaded, error) {
+	torch, err := gnn.StartTorch(threads)
+	if err != nil {
+		return threaded{}, err
+	}
+	if err := torch.Do(build); err != nil {
+		torch.Close()
+		return threaded{}, err
+	}
+	return threaded{torch}, nil
+}
+
 // eachStripe cuts n rows into a span for each stripe and runs f for all spans that are not empty at once, each on its stripe's thread,
 // where the first has the caller's. It returns all errors.
 func eachStripe[S interface{ do(func() error) error }](stripes []S, n int, f func(st S, from, to int) error) error {
@@ -75,23 +88,15 @@ func newStripes(params *gnn.Params, net *network, threads int, declare func(*gnn
 	return all, nil
 }
 
-func newReplica(params *gnn.Params, threads int, declare func(*gnn.Params) (*network, error)) (*stripe, error) {
-	torch, err := gnn.StartTorch(threads)
-	if err != nil {
-		return nil, err
-	}
-	st := &stripe{threaded: threaded{torch}, params: params.Replica(), scope: gnn.NewScope()}
-	err = torch.Do(func() (err error) {
+func newReplica(params *gnn.Params, threads int, declare func(*gnn.Params) (*network, error)) (st *stripe, err error) {
+	st = &stripe{params: params.Replica(), scope: gnn.NewScope()}
+	st.threaded, err = startThread(threads, func() (err error) {
 		if st.net, err = declare(st.params); err != nil {
 			return err
 		}
 		return st.params.Build()
 	})
-	if err != nil {
-		torch.Close()
-		return nil, err
-	}
-	return st, nil
+	return st, err
 }
 
 // on is the same stripes with networks for observations of another environment; threads and weights stay those of s.

@@ -72,29 +72,31 @@ func TestSACStripesAgree(t *testing.T) {
 			actor, critics []float32
 		}
 		all := a.update.stripes
-		run := func(on []*sacStripe) result {
+		run := func(on []*sacStripe, rows int) result {
 			a.update.stripes = on
-			st, err := a.update.step(0, 33, a.pull, func(st *sacStripe, from, to int) error { st.load(a, from, to); return nil })
+			st, err := a.update.step(0, rows, a.pull, func(st *sacStripe, from, to int) error { st.load(a, from, to); return nil })
 			if err != nil {
 				t.Fatal(err)
 			}
 			return result{st, slices.Clone(a.update.actor.Grads()), slices.Clone(a.update.critics.Grads())}
 		}
-		split, whole := run(all), run(all[:1])
-		a.update.stripes = all
-		for _, c := range []struct {
-			what      string
-			got, want []float32
-		}{{"actor", split.actor, whole.actor}, {"critics", split.critics, whole.critics}} {
-			if diff := maxDiff(c.got, c.want); diff > 1e-5 || norm(c.want) < 1e-3 {
-				t.Errorf("gradients of %s, norm %v, differ by %v", c.what, norm(c.want), diff)
+		for _, rows := range []int{33, 1} { // of one row a stripe has none, and of the step before it keeps nothing
+			split, whole := run(all, rows), run(all[:1], rows)
+			a.update.stripes = all
+			for _, c := range []struct {
+				what      string
+				got, want []float32
+			}{{"actor", split.actor, whole.actor}, {"critics", split.critics, whole.critics}} {
+				if diff := maxDiff(c.got, c.want); diff > 1e-5 || norm(c.want) < 1e-3 {
+					t.Errorf("%d rows: gradients of %s, norm %v, differ by %v", rows, c.what, norm(c.want), diff)
+				}
 			}
-		}
-		x, y := split.stats, whole.stats
-		for _, d := range []float64{x.CriticLoss - y.CriticLoss, x.ActorLoss - y.ActorLoss, x.Imitation - y.Imitation, x.Entropy - y.Entropy, x.QMean - y.QMean, x.shortfall - y.shortfall} {
-			if math.Abs(d) > 1e-4 {
-				t.Errorf("%+v, uncut %+v", x, y)
-				break
+			x, y := split.stats, whole.stats
+			for _, d := range []float64{x.CriticLoss - y.CriticLoss, x.ActorLoss - y.ActorLoss, x.Imitation - y.Imitation, x.Entropy - y.Entropy, x.QMean - y.QMean, x.shortfall - y.shortfall} {
+				if math.Abs(d) > 1e-4 {
+					t.Errorf("%d rows: %+v, uncut %+v", rows, x, y)
+					break
+				}
 			}
 		}
 		return nil

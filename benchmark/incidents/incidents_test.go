@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/internal/racedetector"
 	"github.com/grlscaler/grlscaler/sim"
 )
 
@@ -54,7 +55,7 @@ func run(t testing.TB, name string, first int) map[string]Outcome {
 // What the Kubernetes algorithm does in a plain load model: throughput-limited CPU, no requests. Ours has arrivals, metrics that are
 // late, and requests that give up, so that figures are near, not equal: each file says what the HPA must come to.
 func TestAnchors(t *testing.T) {
-	if raceEnabled {
+	if racedetector.Enabled {
 		t.Skip("other tests run incidents under the race detector; all of them take minutes there")
 	}
 	anchors := 0

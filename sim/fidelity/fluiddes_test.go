@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/internal/racedetector"
 	"github.com/grlscaler/grlscaler/sim"
 	"github.com/grlscaler/grlscaler/sim/simtest"
 )
@@ -30,7 +31,7 @@ func newDES(app *sim.App) (sim.Engine, error) { return sim.NewDES(app, sim.DESOp
 // TestFluidAgainstDES holds the fluid engine to the request-level one on random applications: to the bars where there are
 // many, to wider ones in an ordinary run, whose few short ones only show that something broke.
 func TestFluidAgainstDES(t *testing.T) {
-	if raceEnabled {
+	if racedetector.Enabled {
 		t.Skip("the race detector's builds fit the fluid engine too roughly")
 	}
 	const full = 100 // applications of a family from which on the bars hold
@@ -81,7 +82,7 @@ func boutique(t *testing.T) *sim.App {
 // TestShippedAgainstDES is TestFluidAgainstDES with loads and replicas of the application that is shipped, whose visits wake
 // replicas up, which those of random applications do not. Its saturated loads, for which no bar is set, are held to where they are.
 func TestShippedAgainstDES(t *testing.T) {
-	if raceEnabled {
+	if racedetector.Enabled {
 		t.Skip("the race detector's builds fit the fluid engine too roughly")
 	}
 	const full = 50 // loads from which on the bars hold, nearly; a few only show that something broke
