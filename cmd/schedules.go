@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/internal/strictyaml"
@@ -40,45 +37,39 @@ func scheduleSpec(word, path string, app *loadedApp) (*benchmark.ControllerSpec,
 	if err != nil {
 		return nil, withHint(fmt.Errorf("schedule: %w", err), "write schedule:FILE.yaml (docs/manifests.md)")
 	}
-	var file scheduleFile
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: more than one document", path)
+	file := scheduleFile{Timezone: "UTC"}
+	doc, err := strictyaml.Decode(bytes.NewReader(data), path, &file)
+	if err != nil {
+		return nil, err
 	}
 	var start time.Time
 	if file.Start != "" {
 		if start, err = time.Parse(time.RFC3339, file.Start); err != nil {
-			return nil, fmt.Errorf("%s: start: %q: must be a time such as 2024-11-29T00:00:00Z", path, file.Start)
+			return nil, doc.Errorf("start", "%q must be a time such as 2024-11-29T00:00:00Z", file.Start)
 		}
 	}
-	if file.Timezone == "" {
-		file.Timezone = "UTC"
-	}
 	if len(file.Services) == 0 {
-		return nil, fmt.Errorf("%s: services is missing: rules {cron, replicas} by service", path)
+		return nil, doc.Errorf("services", "is missing: rules {cron, replicas} by service")
 	}
 	var errs []error
 	services := map[string]*keda.Schedule{}
 	for _, name := range slices.Sorted(maps.Keys(file.Services)) {
+		key := "services." + name
 		s := app.ServiceIndex(name)
 		if s < 0 {
-			errs = append(errs, fmt.Errorf("%s: services.%s: application %s has no such service; it has %s", path, name, app.Name, strings.Join(serviceNames(app.App), ", ")))
+			errs = append(errs, doc.Errorf(key, "application %s has no such service; it has %s", app.Name, strings.Join(serviceNames(app.App), ", ")))
 			continue
 		}
 		var rules []keda.ScheduleRule
 		for i, r := range file.Services[name] {
 			if lo, hi := app.Services[s].MinReplicas, app.Services[s].MaxReplicas; r.Replicas < lo || r.Replicas > hi {
-				errs = append(errs, fmt.Errorf("%s: services.%s[%d].replicas: %d: must be from %d to %d", path, name, i, r.Replicas, lo, hi))
+				errs = append(errs, doc.Errorf(fmt.Sprintf("%s[%d].replicas", key, i), "%d: must be from %d to %d", r.Replicas, lo, hi))
 			}
 			rules = append(rules, keda.ScheduleRule{Cron: r.Cron, Replicas: r.Replicas})
 		}
 		schedule, err := keda.NewSchedule(file.Timezone, rules)
 		for _, e := range strictyaml.Split(err) {
-			errs = append(errs, fmt.Errorf("%s: services.%s: %w", path, name, e))
+			errs = append(errs, doc.Errorf(key, "%v", e))
 		}
 		services[name] = schedule
 	}

@@ -5,20 +5,19 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"image/color"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+
+	"github.com/grlscaler/grlscaler/rl"
 )
 
 // palette is Okabe and Ito's, which colour-blind readers tell apart.
@@ -75,32 +74,21 @@ func readRuns(dirs []string) ([]training, error) {
 
 // readCurve reads a progress.csv. Rows before the first episode's end have no reward.
 func readCurve(path string) (r training, err error) {
-	f, err := os.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return r, err
 	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
+	columns, err := rl.DecodeCurve(data, "time/total_timesteps", "rollout/ep_rew_mean")
 	if err != nil {
 		return r, err
 	}
-	steps, reward := slices.Index(rows[0], "time/total_timesteps"), slices.Index(rows[0], "rollout/ep_rew_mean")
-	if steps < 0 || reward < 0 {
-		return r, fmt.Errorf("it is no learning curve of a training")
-	}
-	for _, row := range rows[1:] {
-		if row[reward] == "" {
-			continue
+	for i, reward := range columns[1] {
+		if !math.IsNaN(reward) {
+			r.steps, r.reward = append(r.steps, columns[0][i]), append(r.reward, reward)
 		}
-		x, e := strconv.ParseFloat(row[steps], 64)
-		y, e2 := strconv.ParseFloat(row[reward], 64)
-		if err := errors.Join(e, e2); err != nil {
-			return r, err
-		}
-		r.steps, r.reward = append(r.steps, x), append(r.reward, y)
 	}
 	if len(r.steps) == 0 {
-		return r, fmt.Errorf("no episode has ended")
+		return r, errors.New("no episode has ended")
 	}
 	return r, nil
 }
