@@ -89,19 +89,24 @@ func TestSACTarget(t *testing.T) {
 	}
 }
 
-// With several parts, Q is the sum of their terms, and the critic with the smaller expected value counts as a whole:
+// With several parts, Q is the sum of their terms, and the critic with the smaller expected value counts as a whole, or the mean of both:
 // a constant that moves from one part to another changes nothing.
 func TestSACPartsAddUp(t *testing.T) {
-	for _, shift := range []float32{0, 100} {
+	for _, c := range []struct {
+		shift   float32
+		average bool
+		value   float64
+	}{{0, false, 5}, {100, false, 5}, {0, true, 5.5}, {100, true, 5.5}} {
 		onTorch(t, func(s *gnn.Scope) error {
 			cfg := sacConfig()
+			cfg.AverageCritics = c.average
 			// Uniform over two parts of two actions. Expected values: critic 1: 1.5 + 3.5 = 5, critic 2: 1 + 5 = 6.
-			q1, q2 := []float32{1, 2, 3, 4}, []float32{0 + shift, 2 + shift, 4 - shift, 6 - shift}
+			q1, q2 := []float32{1, 2, 3, 4}, []float32{0 + c.shift, 2 + c.shift, 4 - c.shift, 6 - c.shift}
 			u, f := tableSAC(t, &cfg, []int{2, 2}, make([]float32, 4), q1, q2)
 			y := u.target(s, u.alpha(), transition(s, 2, 0, 0.9, gnn.Tensor{}), f)
-			want := 0.9 * (5 + 0.5*2*math.Log(2))
+			want := 0.9 * (c.value + 0.5*2*math.Log(2))
 			if got := s.Item(y); math.Abs(got-want) > 1e-4 {
-				t.Errorf("shift %v: y = %v, want %v", shift, got, want)
+				t.Errorf("%+v: y = %v, want %v", c, got, want)
 			}
 			q, _ := f.critics(s)
 			if got := s.Item(u.valueOf(s, q, s.Int64s([]int64{1, 0}, 1, 2))); got != 2+3 {

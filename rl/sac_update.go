@@ -42,6 +42,7 @@ type SACConfig struct {
 	LogEvery           int     `yaml:"log_every"`
 	SharedCritics      bool    `yaml:"shared_critics"`
 	AdvisedCritics     bool    `yaml:"advised_critics"`
+	AverageCritics     bool    `yaml:"average_critics"`
 
 	WarmStart WarmStartConfig `yaml:"warm_start"`
 }
@@ -199,24 +200,30 @@ func (u *sacUpdater) step(rates float64, rows int, pull float64, load func(st *s
 func (u *sacUpdater) target(s *gnn.Scope, alpha float64, b *sacMinibatch, f sacForward) gnn.Tensor {
 	logp := u.parts.LogSoftmax(s, u.parts.Masked(s, f.nextActor(s), b.nextMask))
 	q1, q2 := f.nextTargets(s)
-	q := u.smaller(s, logp, u.parts.Split(s, q1), u.parts.Split(s, q2))
+	q := u.together(s, logp, u.parts.Split(s, q1), u.parts.Split(s, q2))
 	value := u.expect(s, logp, func(i int) gnn.Tensor { return s.Sub(q[i], s.MulScalar(logp[i], alpha)) })
 	return s.Add(b.returns, s.Mul(b.discounts, value))
 }
 
-// smaller combines two critics pessimistically: action by action where there is one part. With several parts
-// only their sum has a meaning (a constant may move from one part to another), so the critic with the smaller
-// expected value is taken, state by state.
-func (u *sacUpdater) smaller(s *gnn.Scope, logp, q1, q2 []gnn.Tensor) []gnn.Tensor {
+// together combines two critics: their mean with AverageCritics (double average Q-learning: Zhou et al., "Revisiting Discrete Soft
+// Actor-Critic", 2022), else pessimistically, action by action where there is one part. With several parts only their sum has a meaning
+// (a constant may move from one part to another), so that of the pessimists the critic with the smaller expected value is taken, state
+// by state.
+func (u *sacUpdater) together(s *gnn.Scope, logp, q1, q2 []gnn.Tensor) []gnn.Tensor {
 	q := make([]gnn.Tensor, len(q1))
-	if len(u.parts.NVec) == 1 {
+	switch {
+	case u.cfg.AverageCritics:
+		for i := range q {
+			q[i] = s.MulScalar(s.Add(q1[i], q2[i]), 0.5)
+		}
+	case len(u.parts.NVec) == 1:
 		q[0] = s.Minimum(q1[0], q2[0])
-		return q
-	}
-	difference := u.expect(s, logp, func(i int) gnn.Tensor { return s.Sub(q1[i], q2[i]) })
-	first := s.View(s.Le(difference, 0), -1, 1, 1)
-	for i := range q {
-		q[i] = s.Where(first, q1[i], q2[i])
+	default:
+		difference := u.expect(s, logp, func(i int) gnn.Tensor { return s.Sub(q1[i], q2[i]) })
+		first := s.View(s.Le(difference, 0), -1, 1, 1)
+		for i := range q {
+			q[i] = s.Where(first, q1[i], q2[i])
+		}
 	}
 	return q
 }
@@ -284,7 +291,7 @@ func (u *sacUpdater) actorLoss(s *gnn.Scope, alpha float64, logp []gnn.Tensor, f
 	var q []gnn.Tensor
 	gnn.NoGrad(func() {
 		q1, q2 := f.critics(s)
-		q = u.smaller(s, logp, u.parts.Split(s, q1), u.parts.Split(s, q2))
+		q = u.together(s, logp, u.parts.Split(s, q1), u.parts.Split(s, q2))
 	})
 	loss := s.Mean(u.expect(s, logp, func(i int) gnn.Tensor { return s.Sub(s.MulScalar(logp[i], alpha), q[i]) }))
 	if u.cfg.Form == SACMean {

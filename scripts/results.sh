@@ -11,28 +11,14 @@ what=${WHAT:-train ablate curves benchmark}
 cfgs=${CFGS:-mlp_ppo gat_ppo gcn_ppo gat_sac}
 mkdir -p "$out" "$docs"
 
-train() { # name, configuration, further flags
-	name=$1 cfg=$2
-	shift 2
-	[ -e "$out/$name/policy.safetensors" ] && return
-	[ -e "$out/$name/checkpoint.safetensors" ] && set -- "$@" --resume
-	echo "$name" >&2
-	bin/grlscaler train --cfg "$cfg" --out "$out/$name" "$@" >"$out/$name.log" 2>&1
-}
-
-# both runs two trainings at once.
-running=0
-both() {
-	train "$@" &
-	running=$((running + 1))
-	[ $running -lt 2 ] || { wait; running=0; }
-}
+# job NAME CFG [FLAG...] is a line of what is to be trained; flags have no spaces. trainAll does the jobs, two at once.
+job() { echo "$out/$*"; }
+trainAll() { xargs -P 2 -L 1 sh scripts/train.sh; }
 
 case " $what " in *" train "*)
 	for seed in $seeds; do
-		for cfg in $cfgs; do both "$cfg-s$seed" "$cfg" --seed "$seed"; done
-	done
-	wait
+		for cfg in $cfgs; do job "$cfg-s$seed" "$cfg" --seed "$seed"; done
+	done | trainAll
 	;;
 esac
 
@@ -40,25 +26,26 @@ esac
 history=scalars.entry_before_2,scalars.entry_before_3,scalars.entry_before_4,scalars.entry_peak,scalars.entry_change,services.load_change,services.announced_trend
 announced=services.announced,services.announced_busy,services.announced_gap,services.announced_trend
 case " $what " in *" ablate "*)
-	for seed in $seeds; do
-		both "mlp-no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
-		both "mlp-no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
-		both "mlp-four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
-		both "mlp-no-history-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$history]"
-		both "mlp-no-announced-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$announced]"
-		both "mlp-delta-2-s$seed" mlp_ppo --seed "$seed" --set env.action.max_delta=2
-		for n in 1 4 11; do
-			both "mlp-select-$n-s$seed" mlp_ppo --seed "$seed" --set env.action.mode=select --set env.action.decisions_per_interval=$n
+	{
+		for seed in $(echo "$seeds" | cut -d" " -f1-${ABLATION_SEEDS:-3}); do
+			job "mlp-no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
+			job "mlp-no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
+			job "mlp-four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
+			job "mlp-no-history-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$history]"
+			job "mlp-no-announced-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$announced]"
+			job "mlp-delta-2-s$seed" mlp_ppo --seed "$seed" --set env.action.max_delta=2
+			for n in 1 4 11; do
+				job "mlp-select-$n-s$seed" mlp_ppo --seed "$seed" --set env.action.mode=select --set env.action.decisions_per_interval=$n
+			done
 		done
-	done
-	for seed in $(echo "$seeds" | cut -d" " -f1-${GRAPH_SEEDS:-2}); do
-		both "gat-no-calls-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true
-		both "gat-no-announced-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$announced]"
-		both "gat-no-calls-no-announced-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true --set "env.hide=[$announced]"
-		both "gat-no-history-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$history]"
-		both "gat-no-warm-start-s$seed" gat_ppo --seed "$seed" --set ppo.warm_start.steps=0
-	done
-	wait
+		for seed in $(echo "$seeds" | cut -d" " -f1-${GRAPH_SEEDS:-2}); do
+			job "gat-no-calls-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true
+			job "gat-no-announced-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$announced]"
+			job "gat-no-calls-no-announced-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true --set "env.hide=[$announced]"
+			job "gat-no-history-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$history]"
+			job "gat-no-warm-start-s$seed" gat_ppo --seed "$seed" --set ppo.warm_start.steps=0
+		done
+	} | trainAll
 	;;
 esac
 
