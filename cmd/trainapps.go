@@ -92,7 +92,7 @@ func (t *trainingPart) worlds(cfg *rl.Config) ([]sim.EnvWorld, error) {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			app := loadedApp{App: t.app.Vary(v.Times, uint64(i))}
+			app := loadedApp{App: t.app.Vary(v, uint64(i))}
 			sources, err := t.sourcesFor(cfg, &app)
 			if err != nil {
 				errs[i] = fmt.Errorf("env.variation: application %d: %w", i, err)

@@ -30,6 +30,7 @@ case " $what " in *" ablate "*)
 		for seed in $(echo "$seeds" | cut -d" " -f1-${ABLATION_SEEDS:-3}); do
 			job "mlp-no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
 			job "mlp-no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
+			job "mlp-slos-s$seed" mlp_ppo --seed "$seed" --set env.variation.slos=0.2
 			job "mlp-four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
 			job "mlp-no-history-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$history]"
 			job "mlp-no-announced-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$announced]"
@@ -76,7 +77,7 @@ esac
 case " $what " in *" benchmark "*)
 	# shellcheck disable=SC2086
 	bin/grlscaler benchmark --cfgs '' --seeds 3 --engine des --out results/seeds --controllers "$(policies $cfgs)hpa:tuned,oracle" >"$docs/seeds.txt"
-	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/ablations --controllers "$(policies mlp_ppo gat_ppo mlp-no-warm-start mlp-no-variation mlp-four-scenarios mlp-no-history mlp-no-announced mlp-delta-2 mlp-select-1 mlp-select-4 mlp-select-11 gat-no-calls gat-no-announced gat-no-calls-no-announced gat-no-history gat-no-warm-start)oracle" >"$docs/ablations.txt"
+	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/ablations --controllers "$(policies mlp_ppo gat_ppo mlp-no-warm-start mlp-no-variation mlp-slos mlp-four-scenarios mlp-no-history mlp-no-announced mlp-delta-2 mlp-select-1 mlp-select-4 mlp-select-11 gat-no-calls gat-no-announced gat-no-calls-no-announced gat-no-history gat-no-warm-start)oracle" >"$docs/ablations.txt"
 	bin/grlscaler benchmark --suite headline --out results/headline >"$docs/headline.txt"
 	bin/grlscaler benchmark --suite incidents --engine des --out results/incidents --controllers policy:gat_ppo,policy:mlp_ppo >"$docs/incidents.txt" || true
 	;;

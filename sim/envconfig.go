@@ -135,6 +135,7 @@ func (c *EnvConfig) Validate() error {
 	bad(c.MaxIntervals >= 0, "max_intervals: %d; must be at least 0 (no limit)", c.MaxIntervals)
 	bad(c.Variation.Apps >= 0 && c.Variation.Apps <= 64, "variation.apps: %d; must be from 0 to 64", c.Variation.Apps)
 	bad(c.Variation.Times >= 0 && c.Variation.Times <= 1, "variation.times: %v; must be a standard deviation of logarithms from 0 to 1", c.Variation.Times)
+	bad(c.Variation.SLOs >= 0 && c.Variation.SLOs <= 1, "variation.slos: %v; must be a standard deviation of logarithms from 0 to 1", c.Variation.SLOs)
 	bad(c.Kind == KindGymHPA || c.GymHPA == nil || c.GymHPA.Rows == "", "gym_hpa.rows: only for kind %s; this is %s", KindGymHPA, c.Kind)
 	bad(c.GymRows() == "" || c.Trace == "", "trace: rows of gym-hpa take its place; leave out trace or gym_hpa.rows")
 	bad(c.GymRows() == "" || c.Reward.Name != RewardSLOCost, "reward.name: %s needs a simulated cluster; with gym_hpa.rows it is %s or %s", RewardSLOCost, RewardCost, RewardLatency)

@@ -16,6 +16,9 @@ type VariationConfig struct {
 	Apps int `yaml:"apps"`
 	// Times is the standard deviation of the logarithms of what is varied. Default 0.2.
 	Times float64 `yaml:"times"`
+	// SLOs is the standard deviation of the logarithms of the endpoints' SLOs, and with them of the demand curve. No metric tells a policy
+	// what they are. Default 0.
+	SLOs float64 `yaml:"slos,omitempty"`
 	// Metrics makes the metrics of these environments later and worse, each by as much as it draws: up to a scrape interval more lag, 5 %
 	// noise, 5 % failed scrapes.
 	Metrics bool `yaml:"metrics"`
@@ -29,9 +32,10 @@ const (
 
 // Vary is an application of the same shape: CPU and wait of each operation, start-up times of each service and prices of each pool are
 // multiplied by factors exp(sd·z), z standard normal from streams of seed (start-up: twice the deviation, for it differs most from one cluster to the next).
-func (a *App) Vary(sd float64, seed uint64) *App {
-	v := a.Variant()
-	v.Ops, v.Edges = slices.Clone(a.Ops), nil
+// So are the SLOs of endpoints, by a deviation of their own.
+func (a *App) Vary(c VariationConfig, seed uint64) *App {
+	v, sd := a.Variant(), c.Times
+	v.Ops, v.Endpoints, v.Edges = slices.Clone(a.Ops), slices.Clone(a.Endpoints), nil
 	factor := func(sd float64, path ...any) float64 { return math.Exp(sd * rng.New(seed, path...).NormFloat64()) }
 	for i := range v.Ops {
 		op := &v.Ops[i]
@@ -48,6 +52,10 @@ func (a *App) Vary(sd float64, seed uint64) *App {
 	}
 	for i := range v.Pools {
 		v.Pools[i].PricePerCoreHour *= factor(sd, "vary-price", i)
+	}
+	for i := range v.Endpoints {
+		e := &v.Endpoints[i]
+		e.SLOMs = min(e.SLOMs*factor(c.SLOs, "vary-slo", e.Name), e.TimeoutMs)
 	}
 	v.graph = compiled{}
 	v.compile()

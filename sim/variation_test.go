@@ -10,7 +10,8 @@ import (
 // A varied application has the same shape and other numbers, the same for the same seed; with a deviation of 0 it is the application.
 func TestVary(t *testing.T) {
 	app := onlineBoutique(t)
-	same, one, again, two := app.Vary(0, 1), app.Vary(0.2, 1), app.Vary(0.2, 1), app.Vary(0.2, 2)
+	fifth := VariationConfig{Times: 0.2}
+	same, one, again, two := app.Vary(VariationConfig{}, 1), app.Vary(fifth, 1), app.Vary(fifth, 1), app.Vary(fifth, 2)
 	if !slices.Equal(same.graph.svcCPU, app.graph.svcCPU) || !slices.EqualFunc(same.Services, app.Services, func(a, b Service) bool { return a == b }) {
 		t.Error("a deviation of 0 changes numbers")
 	}
@@ -20,10 +21,14 @@ func TestVary(t *testing.T) {
 	if !slices.Equal(one.Edges, app.Edges) || one.NumNodes() != app.NumNodes() || !slices.Equal(one.EndpointNames(), app.EndpointNames()) {
 		t.Error("another shape")
 	}
+	strict := app.Vary(VariationConfig{SLOs: 0.2}, 1)
+	if sameSLO := func(a, b Endpoint) bool { return a.SLOMs == b.SLOMs }; !slices.EqualFunc(one.Endpoints, app.Endpoints, sameSLO) || slices.EqualFunc(strict.Endpoints, app.Endpoints, sameSLO) || !slices.Equal(strict.graph.svcCPU, app.graph.svcCPU) {
+		t.Error("SLOs vary with times, or do not vary by their own deviation, or times vary with them")
+	}
 	// 11 services and two seeds: log factors of start-up CPU have twice the deviation.
 	sum, n := 0.0, 0.0
 	for seed := range uint64(40) {
-		v := app.Vary(0.2, seed)
+		v := app.Vary(fifth, seed)
 		for s := range v.Services {
 			x := math.Log(v.Services[s].StartupCPUMs / app.Services[s].StartupCPUMs)
 			sum, n = sum+x*x, n+1
@@ -43,7 +48,7 @@ func TestVary(t *testing.T) {
 // Environment i is in world i mod (apps+1) and, where metrics vary, sees later and worse ones; those of the file's application stay.
 func TestVariedEnv(t *testing.T) {
 	app := oneApp(t)
-	other := app.Vary(0.2, 1)
+	other := app.Vary(VariationConfig{Times: 0.2}, 1)
 	cfg := DefaultEnvConfig()
 	cfg.Variation = VariationConfig{Apps: 1, Times: 0.2, Metrics: true}
 	world := func(a *App) EnvWorld {
