@@ -82,7 +82,7 @@ func blasRate(s *gnn.Scope) float64 {
 
 // floorRate is how many steps a second PPO could learn from if nothing but multiply-adds took time, on as many cores as there are stripes.
 func floorRate(s *gnn.Scope, p *ppo, cfg *Config) (steps, addsPerStep, rate float64) {
-	forward, backward := multiplyAdds(p.stripes[0].params, p.world.spec, cfg.Encoder)
+	forward, backward := multiplyAdds(p.update.stripes[0].params, p.world.spec, cfg.Encoder)
 	addsPerStep = forward + float64(cfg.PPO.Epochs)*(forward+backward)
 	rate = blasRate(s) * float64(min(stripeCount, runtime.GOMAXPROCS(0)))
 	return rate / addsPerStep, addsPerStep, rate

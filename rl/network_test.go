@@ -28,7 +28,7 @@ func TestNoCalls(t *testing.T) {
 			if err := p.begin(1); err != nil {
 				return err
 			}
-			net := p.stripes[0].net
+			net := p.update.stripes[0].net
 			if n := len(net.graph.Calls); n != c.calls {
 				t.Errorf("%s, calls off %v: %d edges, want %d", c.kind, c.off, n, c.calls)
 			}

@@ -14,7 +14,6 @@ type ppo struct {
 	cfg     *PPOConfig
 	world   *world
 	expert  sim.ExpertEnv // nil without a warm start
-	stripes stripes
 	update  *ppoUpdater
 	actor   *chooser
 	shuffle *rng.Stream
@@ -65,7 +64,7 @@ func newPPO(cfg *Config, w *world, parts *Parts) (*ppo, error) {
 func newPPOWith(cfg *Config, w *world, parts *Parts, update *ppoUpdater, policy, shuffle *rng.Stream) (*ppo, error) {
 	n, size := cfg.PPO.RolloutSteps*w.envs, cfg.PPO.MinibatchSize
 	p := &ppo{
-		cfg: cfg.PPO, world: w, stripes: update.stripes, update: update,
+		cfg: cfg.PPO, world: w, update: update,
 		actor:   newChooser(parts, policy, w.envs),
 		shuffle: shuffle,
 		rollout: newRollout(w.spec, cfg.PPO.RolloutSteps, w.envs),
@@ -154,7 +153,7 @@ func (p *ppo) observe() {
 // decide draws actions for the present observations and notes the values.
 func (p *ppo) decide(actions []int32, logProbs, values []float32) error {
 	width := p.world.spec.MaskWidth()
-	err := eachStripe(p.stripes, p.world.envs, func(st *stripe, from, to int) error {
+	err := eachStripe(p.update.stripes, p.world.envs, func(st *stripe, from, to int) error {
 		s, obs := st.scope, rowsOf(p.world.spec, p.now, from, to-from)
 		defer s.Reset()
 		gnn.NoGrad(func() {
@@ -185,7 +184,7 @@ func (p *ppo) keepFinals(from int) {
 
 // evaluate computes the values that the advantages need: after the last step, and where episodes were cut off.
 func (p *ppo) evaluate() error {
-	r, s, net := p.rollout, p.stripes[0].scope, p.stripes[0].net
+	r, s, net := p.rollout, p.update.stripes[0].scope, p.update.stripes[0].net
 	defer s.Reset()
 	gnn.NoGrad(func() {
 		s.CopyTo(r.lastValues, net.values(s, net.load(s, p.now, r.envs)))
@@ -284,13 +283,13 @@ func (p *ppo) violation() float64 {
 }
 
 // policy saves the network that acts.
-func (p *ppo) policy(st *state) { st.params("weights.", p.stripes[0].params) }
+func (p *ppo) policy(st *state) { st.params("weights.", p.update.stripes[0].params) }
 
 // close frees all tensors.
 func (p *ppo) close() {
-	p.stripes.close()
+	p.update.stripes.close()
 	p.update.adam.Close()
-	p.stripes[0].params.Close()
+	p.update.stripes[0].params.Close()
 }
 
 // ppoSums adds up the numbers of an update's minibatches.

@@ -51,7 +51,7 @@ func (g *ppoGroups) member(cfg *Config, w *world) (*ppo, error) {
 	if err := compatible(cfg.Encoder.Kind, first.world.spec, w.spec); err != nil {
 		return nil, err
 	}
-	stripes, err := first.stripes.on(func(n *network) (*network, error) { return n.on(w.spec, cfg.Encoder) })
+	stripes, err := first.update.stripes.on(func(n *network) (*network, error) { return n.on(w.spec, cfg.Encoder) })
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (g *ppoGroups) policy(st *state) { g.first().policy(st) }
 // close frees all tensors.
 func (g *ppoGroups) close() {
 	for _, p := range g.members[1:] {
-		p.stripes.reset()
+		p.update.stripes.reset()
 	}
 	g.first().close()
 }

@@ -81,7 +81,7 @@ func TestGroupsEpoch(t *testing.T) {
 		}
 	}
 	a, b := g.members[0], g.members[1]
-	if a.world.obsNorm != b.world.obsNorm || a.world.rewards.Return != b.world.rewards.Return || a.stripes[0].params != b.stripes[0].params {
+	if a.world.obsNorm != b.world.obsNorm || a.world.rewards.Return != b.world.rewards.Return || a.update.stripes[0].params != b.update.stripes[0].params {
 		t.Error("the groups do not share weights and statistics")
 	}
 }

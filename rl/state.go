@@ -194,7 +194,7 @@ func (st *state) world(w *world) {
 // state saves or loads everything of PPO's that outlives an iteration.
 func (p *ppo) state(st *state) {
 	st.world(p.world)
-	st.params("weights.", p.stripes[0].params)
+	st.params("weights.", p.update.stripes[0].params)
 	st.adam("adam.", p.update.adam)
 	st.stream("stream.policy", p.actor.stream)
 	st.stream("stream.minibatches", p.shuffle)
@@ -222,7 +222,7 @@ func (g *ppoGroups) state(st *state) {
 		st.budget(p.world.budget)
 	}
 	st.prefix = ""
-	st.params("weights.", g.first().stripes[0].params)
+	st.params("weights.", g.first().update.stripes[0].params)
 	st.adam("adam.", g.first().update.adam)
 	st.stream("stream.policy", g.first().actor.stream)
 	st.stream("stream.minibatches", g.first().shuffle)

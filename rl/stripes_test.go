@@ -23,8 +23,8 @@ func TestStripesAgree(t *testing.T) {
 				}
 				defer tr.learner.close()
 				p := tr.learner.(*ppo)
-				if len(p.stripes) != stripeCount {
-					t.Fatalf("%d stripes", len(p.stripes))
+				if len(p.update.stripes) != stripeCount {
+					t.Fatalf("%d stripes", len(p.update.stripes))
 				}
 				if _, err := p.collect(); err != nil {
 					return err
@@ -32,7 +32,7 @@ func TestStripesAgree(t *testing.T) {
 				p.judge()
 				p.permute()
 				for _, n := range []int{1, 2, 7, 32} {
-					split, whole := gradients(t, p, p.stripes, n), gradients(t, p, p.stripes[:1], n)
+					split, whole := gradients(t, p, p.update.stripes, n), gradients(t, p, p.update.stripes[:1], n)
 					if diff := maxDiff(split.grads, whole.grads); diff > 2e-5*whole.stats.GradNorm {
 						t.Errorf("%d rows: gradients of norm %v differ by %v", n, whole.stats.GradNorm, diff)
 					}
@@ -114,17 +114,17 @@ func gradients(t *testing.T, p *ppo, on stripes, n int) gradientsOf {
 	all := p.update.stripes
 	defer func() { p.update.stripes = all }()
 	p.update.stripes = on
-	before := slices.Clone(p.stripes[0].params.Values())
+	before := slices.Clone(all[0].params.Values())
 	st, err := p.minibatch(1e-3, p.perm[:n])
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gradientsOf{st, slices.Clone(p.stripes[0].params.Grads())}
-	if slices.Equal(before, p.stripes[0].params.Values()) || !slices.Equal(p.stripes[1].params.Values(), p.stripes[0].params.Values()) {
+	g := gradientsOf{st, slices.Clone(all[0].params.Grads())}
+	if slices.Equal(before, all[0].params.Values()) || !slices.Equal(all[1].params.Values(), all[0].params.Values()) {
 		t.Error("the step did not reach the weights of all stripes")
 	}
 	// Both meet the same weights.
-	if err := p.stripes[0].params.SetValues(before); err != nil {
+	if err := all[0].params.SetValues(before); err != nil {
 		t.Fatal(err)
 	}
 	return g
