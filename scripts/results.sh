@@ -74,11 +74,24 @@ case " $what " in *" curves "*)
 	;;
 esac
 
+ablations="mlp-no-warm-start mlp-no-variation mlp-slos mlp-four-scenarios mlp-no-history mlp-no-announced mlp-delta-2 mlp-select-1 mlp-select-4 mlp-select-11
+	gat-no-calls gat-no-announced gat-no-calls-no-announced gat-no-history gat-no-warm-start"
 case " $what " in *" benchmark "*)
+	# Every training on loads that it has not met: the four scenarios, and the family.
 	# shellcheck disable=SC2086
-	bin/grlscaler benchmark --cfgs '' --seeds 3 --engine des --out results/seeds --controllers "$(policies $cfgs)hpa:tuned,oracle" >"$docs/seeds.txt"
-	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/ablations --controllers "$(policies mlp_ppo gat_ppo mlp-no-warm-start mlp-no-variation mlp-slos mlp-four-scenarios mlp-no-history mlp-no-announced mlp-delta-2 mlp-select-1 mlp-select-4 mlp-select-11 gat-no-calls gat-no-announced gat-no-calls-no-announced gat-no-history gat-no-warm-start)oracle" >"$docs/ablations.txt"
+	trainings=$(policies $cfgs $ablations)
+	rows="mlp_ppo gat_ppo:mlp_ppo gcn_ppo:mlp_ppo gat_sac:mlp_ppo"
+	for name in $ablations; do rows="$rows $name:${name%%-*}_ppo"; done
+	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/trainings --controllers "${trainings}hpa:tuned,oracle" >"$docs/trainings.txt"
+	bin/grlscaler benchmark --cfgs '' --seeds 100 --scenarios family --out results/family --controllers "${trainings%,}" >results/family.txt
+	# shellcheck disable=SC2086
+	{
+		printf 'Four scenarios, three seeds, fluid engine\n\n'
+		go run ./internal/cmd/trainings results/trainings/runs.csv $rows
+		printf '\nA hundred loads of the family that no training has met\n\n'
+		go run ./internal/cmd/trainings results/family/runs.csv $rows
+	} >"$docs/trainings.md"
 	bin/grlscaler benchmark --suite headline --out results/headline >"$docs/headline.txt"
-	bin/grlscaler benchmark --suite incidents --engine des --out results/incidents --controllers policy:gat_ppo,policy:mlp_ppo >"$docs/incidents.txt" || true
+	bin/grlscaler benchmark --suite incidents --out results/incidents --controllers policy:gat_zero,policy:gat_ppo,policy:gcn_ppo,policy:gat_sac >"$docs/incidents.txt"
 	;;
 esac
