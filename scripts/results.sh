@@ -9,7 +9,7 @@ docs=docs/results
 seeds=${SEEDS:-1 2 3 4 5}
 what=${WHAT:-train ablate curves benchmark}
 cfgs=${CFGS:-mlp_ppo gat_ppo gcn_ppo gat_sac}
-mkdir -p "$out" "$docs"
+mkdir -p "$out" "$docs" results
 
 # job NAME CFG [FLAG...] is a line of what is to be trained; flags have no spaces. trainAll does the jobs, two at once.
 job() { echo "$out/$*"; }
@@ -82,7 +82,7 @@ case " $what " in *" benchmark "*)
 	trainings=$(policies $cfgs $ablations)
 	rows="mlp_ppo gat_ppo:mlp_ppo gcn_ppo:mlp_ppo gat_sac:mlp_ppo"
 	for name in $ablations; do rows="$rows $name:${name%%-*}_ppo"; done
-	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/trainings --controllers "${trainings}hpa:tuned,oracle" >"$docs/trainings.txt"
+	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/trainings --controllers "${trainings}hpa:tuned,oracle" >results/trainings.txt
 	bin/grlscaler benchmark --cfgs '' --seeds 100 --scenarios family --out results/family --controllers "${trainings%,}" >results/family.txt
 	# shellcheck disable=SC2086
 	{
@@ -91,7 +91,8 @@ case " $what " in *" benchmark "*)
 		printf '\nA hundred loads of the family that no training has met\n\n'
 		go run ./internal/cmd/trainings results/family/runs.csv $rows
 	} >"$docs/trainings.md"
-	bin/grlscaler benchmark --suite headline --out results/headline >"$docs/headline.txt"
-	bin/grlscaler benchmark --suite incidents --out results/incidents --controllers policy:gat_zero,policy:gat_ppo,policy:gcn_ppo,policy:gat_sac >"$docs/incidents.txt"
+	bin/grlscaler benchmark --suite headline --out results/headline >results/headline.txt
+	sed 's/ *$//' results/headline.txt >"$docs/headline.txt"
+	bin/grlscaler benchmark --suite incidents --out results/incidents --controllers policy:gat_zero,policy:gat_ppo,policy:gcn_ppo,policy:gat_sac >results/incidents.txt
 	;;
 esac
