@@ -38,7 +38,7 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	if len(args) < 2 {
-		return errors.New("usage: trainings RUNS.csv NAME[:OTHER] ...")
+		return errors.New("two arguments at least: RUNS.csv, and NAME or NAME:OTHER for each row")
 	}
 	f, err := os.Open(args[0])
 	if err != nil {
