@@ -14,6 +14,7 @@ import (
 	"github.com/grlscaler/grlscaler/benchmark"
 	"github.com/grlscaler/grlscaler/benchmark/tune"
 	"github.com/grlscaler/grlscaler/configs"
+	"github.com/grlscaler/grlscaler/internal/learningcurve"
 	"github.com/grlscaler/grlscaler/rl"
 	"github.com/grlscaler/grlscaler/sim"
 )
@@ -309,7 +310,7 @@ func learningCurves(controllers []benchmark.ControllerSpec) []benchmark.Learning
 		columns := make([][]float64, 2)
 		data, err := c.Curve()
 		if err == nil {
-			columns, err = rl.DecodeCurve(data, "time/total_timesteps", "rollout/ep_rew_mean")
+			columns, err = learningcurve.Decode(data, "time/total_timesteps", "rollout/ep_rew_mean")
 		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/grlscaler/grlscaler/configs"
-	"github.com/grlscaler/grlscaler/rl"
+	"github.com/grlscaler/grlscaler/internal/learningcurve"
 	"github.com/grlscaler/grlscaler/sim"
 )
 
@@ -31,7 +31,7 @@ func TestShippedPolicies(t *testing.T) {
 			if len(shipped.Weights) >= 1<<20 {
 				t.Errorf("%d bytes, at most 1 MiB may ship", len(shipped.Weights))
 			}
-			columns, err := rl.DecodeCurve(shipped.Curve, "time/total_timesteps")
+			columns, err := learningcurve.Decode(shipped.Curve, "time/total_timesteps")
 			if err != nil {
 				t.Fatal(err)
 			}

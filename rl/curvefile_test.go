@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grlscaler/grlscaler/internal/learningcurve"
 )
 
-func TestDecodeCurve(t *testing.T) {
+func TestCurveIsReadBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), ProgressFile)
 	c, err := openCurve(path, AlgorithmPPO, 0)
 	if err != nil {
@@ -24,7 +26,7 @@ func TestDecodeCurve(t *testing.T) {
 	}
 	check := func(name string) {
 		t.Helper()
-		got, err := DecodeCurve([]byte(readCurve(t, path)), "rollout/ep_rew_mean", "time/total_timesteps")
+		got, err := learningcurve.Decode([]byte(readCurve(t, path)), "rollout/ep_rew_mean", "time/total_timesteps")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +44,7 @@ func TestDecodeCurve(t *testing.T) {
 		{"a word for a number", strings.Replace(whole, "-250.5", "much", 1), `line 3: rollout/ep_rew_mean: "much" is not a number`},
 		{"another file", "a,b\n1,2\n", "no column rollout/ep_rew_mean"}, {"empty", "", "header"}, {"rows of two lengths", whole + "1,2\n", "wrong number of fields"},
 	} {
-		if _, err := DecodeCurve([]byte(bad.text), "rollout/ep_rew_mean"); err == nil || !strings.Contains(err.Error(), bad.want) {
+		if _, err := learningcurve.Decode([]byte(bad.text), "rollout/ep_rew_mean"); err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("%s: error %v, want one with %q", bad.name, err, bad.want)
 		}
 	}

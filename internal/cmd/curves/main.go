@@ -17,7 +17,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
-	"github.com/grlscaler/grlscaler/rl"
+	"github.com/grlscaler/grlscaler/internal/learningcurve"
 )
 
 // palette is Okabe and Ito's, which colour-blind readers tell apart.
@@ -78,7 +78,7 @@ func readCurve(path string) (r training, err error) {
 	if err != nil {
 		return r, err
 	}
-	columns, err := rl.DecodeCurve(data, "time/total_timesteps", "rollout/ep_rew_mean")
+	columns, err := learningcurve.Decode(data, "time/total_timesteps", "rollout/ep_rew_mean")
 	if err != nil {
 		return r, err
 	}

@@ -1,4 +1,5 @@
-package rl
+// Package learningcurve reads the learning curve of a training, progress.csv.
+package learningcurve
 
 import (
 	"bytes"
@@ -9,9 +10,9 @@ import (
 	"strconv"
 )
 
-// DecodeCurve reads columns of a file progress.csv, the learning curve of a training that is over or goes on: row by row, NaN where a
+// Decode reads columns of a file progress.csv, the learning curve of a training that is over or goes on: row by row, NaN where a
 // cell is empty. A last row that is being written is left out.
-func DecodeCurve(data []byte, names ...string) ([][]float64, error) {
+func Decode(data []byte, names ...string) ([][]float64, error) {
 	in := csv.NewReader(bytes.NewReader(data[:bytes.LastIndexByte(data, '\n')+1]))
 	header, err := in.Read()
 	if err != nil {
