@@ -25,30 +25,29 @@ esac
 # Each ablation takes one thing away from gat_ppo or mlp_ppo. Those of graphs are of fewer seeds: they take three times as long.
 history=scalars.entry_before_2,scalars.entry_before_3,scalars.entry_before_4,scalars.entry_peak,scalars.entry_change,services.load_change,services.announced_trend
 announced=services.announced,services.announced_busy,services.announced_gap,services.announced_trend
-case " $what " in *" ablate "*)
-	{
-		for seed in $(echo "$seeds" | cut -d" " -f1-${ABLATION_SEEDS:-3}); do
-			job "mlp-no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
-			job "mlp-no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
-			job "mlp-slos-s$seed" mlp_ppo --seed "$seed" --set env.variation.slos=0.2
-			job "mlp-four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
-			job "mlp-no-history-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$history]"
-			job "mlp-no-announced-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$announced]"
-			job "mlp-delta-2-s$seed" mlp_ppo --seed "$seed" --set env.action.max_delta=2
-			for n in 1 4 11; do
-				job "mlp-select-$n-s$seed" mlp_ppo --seed "$seed" --set env.action.mode=select --set env.action.decisions_per_interval=$n
-			done
+ablations() {
+	for seed in $(echo "$seeds" | cut -d" " -f1-${ABLATION_SEEDS:-3}); do
+		job "mlp-no-warm-start-s$seed" mlp_ppo --seed "$seed" --set ppo.warm_start.steps=0
+		job "mlp-no-variation-s$seed" mlp_ppo --seed "$seed" --set env.variation.apps=0 --set env.variation.metrics=false
+		job "mlp-slos-s$seed" mlp_ppo --seed "$seed" --set env.variation.slos=0.2
+		job "mlp-four-scenarios-s$seed" mlp_ppo --seed "$seed" --scenario offpeak,peak,rushsale,fluctuating
+		job "mlp-no-history-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$history]"
+		job "mlp-no-announced-s$seed" mlp_ppo --seed "$seed" --set "env.hide=[$announced]"
+		job "mlp-delta-2-s$seed" mlp_ppo --seed "$seed" --set env.action.max_delta=2
+		for n in 1 4 11; do
+			job "mlp-select-$n-s$seed" mlp_ppo --seed "$seed" --set env.action.mode=select --set env.action.decisions_per_interval=$n
 		done
-		for seed in $(echo "$seeds" | cut -d" " -f1-${GRAPH_SEEDS:-2}); do
-			job "gat-no-calls-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true
-			job "gat-no-announced-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$announced]"
-			job "gat-no-calls-no-announced-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true --set "env.hide=[$announced]"
-			job "gat-no-history-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$history]"
-			job "gat-no-warm-start-s$seed" gat_ppo --seed "$seed" --set ppo.warm_start.steps=0
-		done
-	} | trainAll
-	;;
-esac
+	done
+	for seed in $(echo "$seeds" | cut -d" " -f1-${GRAPH_SEEDS:-2}); do
+		job "gat-no-calls-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true
+		job "gat-no-announced-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$announced]"
+		job "gat-no-calls-no-announced-s$seed" gat_ppo --seed "$seed" --set encoder.no_calls=true --set "env.hide=[$announced]"
+		job "gat-no-history-s$seed" gat_ppo --seed "$seed" --set "env.hide=[$history]"
+		job "gat-no-warm-start-s$seed" gat_ppo --seed "$seed" --set ppo.warm_start.steps=0
+	done
+}
+
+case " $what " in *" ablate "*) ablations | trainAll ;; esac
 
 policies() { # names of trainings, present ones with all seeds given
 	list=
@@ -74,14 +73,13 @@ case " $what " in *" curves "*)
 	;;
 esac
 
-ablations="mlp-no-warm-start mlp-no-variation mlp-slos mlp-four-scenarios mlp-no-history mlp-no-announced mlp-delta-2 mlp-select-1 mlp-select-4 mlp-select-11
-	gat-no-calls gat-no-announced gat-no-calls-no-announced gat-no-history gat-no-warm-start"
 case " $what " in *" benchmark "*)
 	# Every training on loads that it has not met: the four scenarios, and the family.
+	# NAME:CFG, an ablation and the configuration that it takes something away from.
+	ablated=$(ablations | sed "s|^$out/\(.*\)-s[0-9]* \([a-z_]*\) .*|\1:\2|" | awk '!seen[$0]++')
+	rows="mlp_ppo gat_ppo:mlp_ppo gcn_ppo:mlp_ppo gat_sac:mlp_ppo $ablated"
 	# shellcheck disable=SC2086
-	trainings=$(policies $cfgs $ablations)
-	rows="mlp_ppo gat_ppo:mlp_ppo gcn_ppo:mlp_ppo gat_sac:mlp_ppo"
-	for name in $ablations; do rows="$rows $name:${name%%-*}_ppo"; done
+	trainings=$(policies $cfgs $(printf '%s\n' $ablated | cut -d: -f1))
 	bin/grlscaler benchmark --cfgs '' --seeds 3 --out results/trainings --controllers "${trainings}hpa:tuned,oracle" >results/trainings.txt
 	bin/grlscaler benchmark --cfgs '' --seeds 100 --scenarios family --out results/family --controllers "${trainings%,}" >results/family.txt
 	# shellcheck disable=SC2086
